@@ -1,0 +1,1 @@
+"""Build environments, the wheelhouse and PEP 517 hooks."""

@@ -1,0 +1,170 @@
+"""Unpack source distributions, which may have been made to write elsewhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sagepip.build.archive_members import Member, Unacceptable, check_members
+from sagepip.ground.errors import TargetError
+from sagepip.ground.filesystem import make_directories
+
+if TYPE_CHECKING:
+    import tarfile
+    import zipfile
+
+
+def unpack_sdist(path: str, into: str) -> str:
+    """Unpack an sdist; nothing is written before all of its members were found acceptable.
+
+    Args:
+        path: a ``.zip`` or a tar file of any compression.
+        into: the directory to unpack into; made if missing.
+
+    Returns:
+        The path of the source directory, the one top-level directory of the archive.
+
+    Raises:
+        TargetError: it cannot be read or used: not a file, corrupt, not exactly one top-level
+            directory, a member that leaves it, a link that leaves it, a device.
+    """
+    import zipfile
+
+    _check_regular_file(path)
+    make_directories(into)
+    with _readable(path):
+        # By the name first: a plain tar file with a zip file in it looks like a zip file.
+        is_tar = ".tar" in os.path.basename(path) or path.endswith(".tgz")
+        if not is_tar and zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as zip_archive:
+                return _unpack_zip(zip_archive, into)
+        import tarfile
+
+        with tarfile.open(path) as tar_archive:
+            return _unpack_tar(tar_archive, into)
+
+
+def _check_regular_file(path: str) -> None:
+    # Opening a FIFO would wait for a writer for ever.
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise TargetError(
+            f"cannot read the source archive {path}: {error.strerror}", advice="check the path"
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise TargetError(
+            f"not a source archive but a {_kind(mode)}: {path}",
+            advice="give a .tar.gz or .zip file",
+        )
+
+
+def _kind(mode: int) -> str:
+    return "directory" if stat.S_ISDIR(mode) else "special file"
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Turn what the archive libraries raise into one line about the archive."""
+    import tarfile
+    import zipfile
+    import zlib
+
+    corrupt: tuple[type[Exception], ...]
+    corrupt = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+    try:
+        import lzma
+
+        corrupt += (lzma.LZMAError,)
+    except ImportError:
+        pass
+    try:
+        yield
+    except Unacceptable as error:
+        raise TargetError(
+            f"the source archive {path} is not acceptable: {error}",
+            advice="it may be hostile; get it from a source you trust",
+        ) from error
+    except corrupt as error:
+        raise TargetError(
+            f"the source archive {path} is corrupt or not an archive: {error}",
+            advice="get it again",
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        # OSError: also what gzip and bz2 raise; RuntimeError: an encrypted zip.
+        reason = getattr(error, "strerror", None) or error
+        raise TargetError(
+            f"the source archive {path} cannot be unpacked: {reason}",
+            advice="is it whole, and is there space?",
+        ) from error
+
+
+def _unpack_tar(archive: tarfile.TarFile, into: str) -> str:
+    import tarfile
+
+    if not hasattr(tarfile, "data_filter"):
+        raise Unacceptable("this Python's tarfile has no extraction filters; use a newer Python")
+    members = archive.getmembers()
+    top = check_members([_tar_member(info) for info in members])
+    _check_absent(into, top)
+    archive.extractall(into, members, filter="data")
+    return os.path.join(into, top)
+
+
+def _tar_member(info: tarfile.TarInfo) -> Member:
+    if info.issym():
+        return Member(info.name, "symlink", info.linkname)
+    if info.islnk():
+        return Member(info.name, "hardlink", info.linkname)
+    if info.isdir():
+        return Member(info.name, "directory")
+    return Member(info.name, "file" if info.isreg() else "device")
+
+
+def _unpack_zip(archive: zipfile.ZipFile, into: str) -> str:
+    members = [_zip_member(archive, info) for info in archive.infolist()]
+    top = check_members(members)
+    _check_absent(into, top)
+    if (damaged := archive.testzip()) is not None:
+        raise Unacceptable(f"{damaged!r} is damaged")
+    for info, member in zip(archive.infolist(), members, strict=True):
+        target = os.path.join(into, *member.parts)
+        if member.kind == "directory":
+            make_directories(target)
+            continue
+        make_directories(os.path.dirname(target))
+        if member.kind == "symlink":
+            os.symlink(member.link, target)
+            continue
+        _extract_file(archive, info, target)
+    return os.path.join(into, top)
+
+
+def _extract_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: str) -> None:
+    import shutil
+
+    executable = (info.external_attr >> 16) & 0o111
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(target, flags, 0o777 if executable else 0o666)
+    with open(descriptor, "wb") as stream, archive.open(info) as content:
+        shutil.copyfileobj(content, stream)
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    mode = info.external_attr >> 16
+    if info.is_dir():
+        return Member(info.filename, "directory")
+    if stat.S_ISLNK(mode):
+        if info.file_size > os.pathconf("/", "PC_PATH_MAX"):
+            raise Unacceptable(f"{info.filename!r} is a link with an overlong target")
+        return Member(info.filename, "symlink", os.fsdecode(archive.read(info)))
+    regular = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+    return Member(info.filename, "file" if regular else "device")
+
+
+def _check_absent(into: str, top: str) -> None:
+    if os.path.lexists(os.path.join(into, top)):
+        raise Unacceptable(f"{os.path.join(into, top)} exists already")

@@ -1,0 +1,94 @@
+"""The only place that runs pip: sagepip's own, for any target interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sagepip.build.sources import PackageSources
+from sagepip.ground.errors import TargetError
+from sagepip.ground.target_python import TargetPython
+
+
+@dataclass(frozen=True)
+class PipOutcome:
+    """How a run of pip ended.
+
+    Attributes:
+        exit_status: 0 for success; negative for a signal.
+        output: what it printed on stdout and stderr, decoded with replacement.
+    """
+
+    exit_status: int
+    output: str
+
+
+def run_pip(
+    arguments: Sequence[str],
+    *,
+    python: TargetPython,
+    sources: PackageSources | None,
+    follow: bool = False,
+) -> PipOutcome:
+    """Run sagepip's own pip; where no index is allowed, with none of the user's settings.
+
+    Args:
+        arguments: the subcommand and its options; ``--no-index`` and the rest of what
+            ``sources`` says is added. Paths in it must be absolute: pip runs in an empty
+            directory, where no name is mistaken for a file.
+        python: the interpreter that pip works for.
+        sources: where distributions come from, or None for a subcommand that takes none.
+        follow: copy pip's output to stderr while it runs.
+
+    Raises:
+        TargetError: pip cannot be run.
+    """
+    import tempfile
+
+    from sagepip.build.child_environ import pip_environ
+    from sagepip.build.child_process import run_to_log
+
+    command = [sys.executable, "-I", "-m", "pip", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-color"]
+    if not (sources and sources.index_allowed):
+        command.append("--isolated")
+    if not python.is_running:
+        command += ["--python", python.executable]
+    command += arguments
+    if sources is not None:
+        command += source_arguments(sources)
+    with tempfile.TemporaryDirectory(prefix="sagepip-pip-") as private:
+        empty = os.path.join(private, "empty")
+        os.mkdir(empty)
+        log = os.path.join(private, "log")
+        try:
+            status = run_to_log(
+                command, log_path=log, environ=pip_environ(sources), cwd=empty, follow=follow
+            )
+        except OSError as error:
+            raise TargetError(
+                f"cannot run pip with {sys.executable}: {error.strerror}",
+                advice="is sagepip's own Python still there?",
+            ) from error
+        with open(log, "rb") as stream:
+            return PipOutcome(status, stream.read().decode("utf-8", "replace"))
+
+
+def source_arguments(sources: PackageSources) -> list[str]:
+    """Return pip's options for where distributions come from and which may be taken."""
+    arguments: list[str] = []
+    if not sources.index_allowed:
+        arguments.append("--no-index")
+    elif sources.index_url is not None:
+        arguments += ["--index-url", sources.index_url]
+    for place in sources.find_links:
+        arguments += ["--find-links", place]
+    for value in sources.no_binary:
+        arguments += ["--no-binary", value]
+    for value in sources.only_binary:
+        arguments += ["--only-binary", value]
+    if sources.prefer_binary:
+        arguments.append("--prefer-binary")
+    return arguments

@@ -1,0 +1,233 @@
+"""Build wheels from source directories (PEP 517): the only module that imports ``build``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagepip.build.hooks import HookRunner
+from sagepip.build.options import BuildOptions
+from sagepip.build.project_checks import check_result, check_source
+from sagepip.ground import console
+from sagepip.ground.errors import BuildError, SagepipError
+from sagepip.ground.filesystem import remove_tree
+from sagepip.ground.target_python import TargetPython
+
+if TYPE_CHECKING:
+    from build import ProjectBuilder
+
+
+@dataclass(frozen=True)
+class BuiltWheel:
+    """A wheel that was built.
+
+    Attributes:
+        path: absolute.
+        seconds: how long it took, environment included.
+        log_path: the log of the hooks, where ``keep_build`` asked for it; else None.
+    """
+
+    path: str
+    seconds: float
+    log_path: str | None
+
+
+def build_wheel(
+    source_directory: str,
+    output_directory: str,
+    *,
+    python: TargetPython,
+    options: BuildOptions,
+    ancestors: Sequence[str] = (),
+) -> BuiltWheel:
+    """Build a wheel.
+
+    Args:
+        source_directory: the directory with ``pyproject.toml`` or ``setup.py``.
+        output_directory: where the wheel goes; made if missing.
+        python: the interpreter to build for.
+        options: how.
+        ancestors: canonical names of the builds under way that wait for this one.
+
+    Raises:
+        BuildError: the source is no project, its build requirements cannot be had, a hook failed
+            or gave something else than a wheel. What a failed hook left (log, environment) is
+            kept, and the message says where.
+        TargetError: the interpreter or a build requirement's wheel cannot be used.
+    """
+    import time
+
+    started = time.monotonic()
+    source = os.path.abspath(source_directory)
+    check_source(source)
+    # THE SINGLE PLACE for the lock per source tree: two builds of one tree must not run at once.
+    # Replace by ``tree_lock(source)`` of sagepip.transaction.lock.
+    with nullcontext():
+        workspace = os.path.abspath(tempfile.mkdtemp(prefix="sagepip-build-"))
+        run = _Run(source, workspace, python, options, tuple(ancestors))
+        keep = options.keep_build
+        try:
+            built = _deliver(run.wheel(), output_directory)
+        except BuildError as error:
+            keep = keep or run.hooks.started
+            if run.hooks.started:
+                raise _with_traces(error, workspace) from error
+            raise
+        finally:
+            if not keep:
+                remove_tree(workspace)
+    seconds = time.monotonic() - started
+    console.detail(f"built {built} in {seconds:.1f} s")
+    return BuiltWheel(built, seconds, run.log_path if keep else None)
+
+
+class _Run:
+    """One build in its workspace."""
+
+    def __init__(
+        self,
+        source: str,
+        workspace: str,
+        python: TargetPython,
+        options: BuildOptions,
+        ancestors: tuple[str, ...],
+    ) -> None:
+        self.log_path = os.path.join(workspace, "build.log")
+        self.hooks = HookRunner(
+            project=source,
+            log_path=self.log_path,
+            sources=options.sources,
+            verbosity=options.verbosity,
+        )
+        self._source = source
+        self._workspace = workspace
+        self._python = python
+        self._options = options
+        self._ancestors = ancestors
+
+    def wheel(self) -> str:
+        """Run the hooks; return the path of the wheel in the workspace."""
+        settings = {
+            key: value if isinstance(value, str) else list(value)
+            for key, value in self._options.config_settings.items()
+        }
+        output = os.path.join(self._workspace, "wheel")
+        with _build_errors(self._source):
+            if self._options.isolation:
+                builder = self._isolated_builder(settings)
+            else:
+                builder = self._plain_builder(settings)
+            result = builder.build("wheel", output, settings)
+        return check_result(result, output, self._source)
+
+    def _isolated_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
+        from build import ProjectBuilder
+
+        from sagepip.build.environment import BuildEnvironment
+
+        environment = BuildEnvironment(
+            self._workspace,
+            python=self._python,
+            options=self._options,
+            project=self._source,
+            ancestors=self._ancestors,
+        )
+        builder = ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
+        environment.provision(builder.build_system_requires)
+        environment.provision(builder.get_requires_for_build("wheel", settings))
+        return builder
+
+    def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
+        from build import ProjectBuilder
+
+        from sagepip.build.installed_check import check_installed
+
+        builder = ProjectBuilder(
+            self._source, python_executable=self._python.executable, runner=self.hooks
+        )
+        if self._options.check_dependencies:
+            # The static ones first: without them the hook that names the others may not run.
+            check_installed(builder.build_system_requires, self._python, self._source)
+            dynamic = builder.get_requires_for_build("wheel", settings)
+            check_installed(dynamic, self._python, self._source)
+        return builder
+
+
+@contextmanager
+def _build_errors(source: str) -> Iterator[None]:
+    """Turn what ``build`` and ``pyproject_hooks`` raise and warn into ours."""
+    import warnings
+
+    from build import BuildBackendException, BuildException, TypoWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except BuildBackendException as error:
+            raise _backend_error(error.exception, source) from error
+        except BuildException as error:
+            raise BuildError(
+                f"{source} cannot be built: {error}", advice="correct its pyproject.toml"
+            ) from error
+        except (ValueError, TypeError, OSError, RecursionError) as error:
+            # What the libraries let through: paths out of the tree, undecodable or absurd TOML,
+            # answers of hooks that are of no use.
+            raise BuildError(
+                f"{source} cannot be built: {error}",
+                advice="check its pyproject.toml and its build backend",
+            ) from error
+        finally:
+            for warning in caught:
+                say = console.warn if warning.category is TypoWarning else console.detail
+                # Of the backend's warnings the first line will do: the log has them in full.
+                say(f"{source}: {str(warning.message).strip().splitlines()[0]}")
+
+
+def _backend_error(cause: Exception, source: str) -> SagepipError:
+    import pyproject_hooks
+
+    if isinstance(cause, SagepipError):
+        return cause
+    if isinstance(cause, pyproject_hooks.BackendUnavailable):
+        last = (cause.traceback.strip().splitlines() or [str(cause)])[-1]
+        return BuildError(
+            f"the build backend {cause.backend_name} of {source} cannot be imported: {last}",
+            advice="add it to build-system.requires; without isolation, install it first",
+            output=cause.traceback,
+        )
+    return BuildError(
+        f"the build backend of {source} cannot be used: {cause!r}",
+        advice="check build-system in its pyproject.toml",
+    )
+
+
+def _with_traces(error: BuildError, workspace: str) -> BuildError:
+    """Say where the log and the environment of a failed build are."""
+    if workspace in error.advice:
+        return error
+    kept = f"log and build environment are kept in {workspace}"
+    return BuildError(
+        error.problem,
+        advice=f"{error.advice}; {kept}" if error.advice else kept,
+        output=error.output,
+    )
+
+
+def _deliver(wheel: str, directory: str) -> str:
+    """Move a wheel to where it was asked for, in one step as seen from there."""
+    from sagepip.build.wheelhouse import publish_wheel
+
+    final = os.path.join(os.path.abspath(directory), os.path.basename(wheel))
+    try:
+        publish_wheel(wheel, final)
+    except OSError as error:
+        raise BuildError(
+            f"cannot write {final}: {error.strerror}",
+            advice="is the directory writable, and is there space?",
+        ) from error
+    return final

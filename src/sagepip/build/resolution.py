@@ -1,0 +1,218 @@
+"""Find the distributions that satisfy requirements; pip is the resolver of record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sagepip.build.pip_runner import run_pip
+from sagepip.build.sources import PackageSources
+from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.target_python import TargetPython
+
+# A wheel that is replaced in the wheelhouse between pip's look and ours is no error.
+_TRIES = 3
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class ResolvedFile:
+    """A distribution that pip chose, on disk.
+
+    Attributes:
+        name: of the project, as its metadata spells it.
+        version: as its metadata spells it.
+        path: absolute; a wheel, an sdist, or the source directory of a direct reference.
+        sha256: its digest in hexadecimal, or None where there is none (a directory).
+        url: where pip found it.
+        requested: whether a requirement asked for it, not only a dependency.
+        is_direct: whether it was named by a path or URL and not found by name.
+        metadata: its core metadata, as in pip's report (PEP 566 JSON).
+    """
+
+    name: str
+    version: str
+    path: str
+    sha256: str | None
+    url: str
+    requested: bool
+    is_direct: bool
+    metadata: Mapping[str, Any]
+
+    @property
+    def digest_key(self) -> tuple[str, str, str]:
+        """What tells one file from another, however it was asked for."""
+        return (self.name, self.version, self.sha256 or self.url)
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it can be unpacked as it is."""
+        return self.path.endswith(".whl")
+
+
+def resolve(
+    requirements: Sequence[str],
+    *,
+    python: TargetPython,
+    sources: PackageSources,
+    ignore_installed: bool,
+    download_directory: str,
+    upgrade: bool = False,
+    force_reinstall: bool = False,
+    ignore_requires_python: bool = False,
+    no_deps: bool = False,
+    constraints: Sequence[str] = (),
+) -> list[ResolvedFile]:
+    """Find what has to be installed to satisfy requirements, dependencies included.
+
+    Args:
+        requirements: as on pip's command line, paths absolute.
+        python: the interpreter they are for.
+        sources: where to look.
+        ignore_installed: answer as if nothing were installed.
+        download_directory: where files from an index go; made if missing.
+        upgrade: the newest, though an installed version satisfies.
+        force_reinstall: also what is installed in the right version.
+        ignore_requires_python: distributions that say they do not support this Python as well.
+        no_deps: the requirements alone.
+        constraints: constraint files.
+
+    Returns:
+        The distributions, each on local disk.
+
+    Raises:
+        TargetError: a requirement cannot be satisfied; one line that says which and why.
+        BuildError: a source had to be asked for its metadata, and its build failed.
+    """
+    import tempfile
+
+    if not requirements:
+        return []
+    for requirement in requirements:
+        if not requirement.strip() or requirement.lstrip().startswith("-"):
+            raise TargetError(
+                f"not a requirement: {requirement!r}", advice="give NAME, NAME==VERSION or a path"
+            )
+    arguments = ["install", "--dry-run", "--no-user", "--progress-bar", "off"]
+    switches = {
+        "--ignore-installed": ignore_installed,
+        "--upgrade": upgrade,
+        "--force-reinstall": force_reinstall,
+        "--ignore-requires-python": ignore_requires_python,
+        "--no-deps": no_deps,
+    }
+    arguments += [option for option, given in switches.items() if given]
+    for constraint in constraints:
+        arguments += ["--constraint", constraint]
+    for constraint in sources.build_constraints:
+        arguments += ["--build-constraint", constraint]
+    with tempfile.TemporaryDirectory(prefix="sagepip-resolve-") as private:
+        report = os.path.join(private, "report.json")
+        arguments += ["--report", report, *requirements]
+        for attempt in range(1, _TRIES + 1):
+            found = _run(arguments, report, python, sources)
+            if attempt == _TRIES or all(os.path.exists(one.path) for one in found if one.path):
+                break
+    return _fetch_missing(found, python, sources, download_directory)
+
+
+def _run(
+    arguments: Sequence[str], report: str, python: TargetPython, sources: PackageSources
+) -> list[ResolvedFile]:
+    """Run pip once; files that are not on local disk yet have an empty path."""
+    import json
+
+    outcome = run_pip(arguments, python=python, sources=sources)
+    if outcome.exit_status != 0:
+        raise _failure(outcome.output, sources)
+    try:
+        with open(report, encoding="utf-8") as stream:
+            items = json.load(stream)["install"]
+        return [_resolved(item) for item in items]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TargetError(
+            f"pip's report cannot be read: {error!r}", advice="is this a supported pip?"
+        ) from error
+
+
+def _failure(output: str, sources: PackageSources) -> TargetError | BuildError:
+    from sagepip.build.pip_messages import explain
+
+    explanation = explain(output, sources)
+    if explanation.is_build:
+        return BuildError(
+            explanation.problem,
+            advice=explanation.advice,
+            output="\n".join(output.splitlines()[-_TAIL_LINES:]),
+        )
+    return TargetError(explanation.problem, advice=explanation.advice)
+
+
+def _resolved(item: Mapping[str, Any]) -> ResolvedFile:
+    download: Mapping[str, Any] = item["download_info"]
+    archive: Mapping[str, Any] = download.get("archive_info", {})
+    url: str = download["url"]
+    if vcs := download.get("vcs_info"):
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    if subdirectory := download.get("subdirectory"):
+        url += f"#subdirectory={subdirectory}"
+    metadata: Mapping[str, Any] = item["metadata"]
+    return ResolvedFile(
+        name=metadata["name"],
+        version=metadata["version"],
+        path=_local_path(url, download.get("subdirectory", "")),
+        sha256=archive.get("hashes", {}).get("sha256"),
+        url=url,
+        requested=bool(item["requested"]),
+        is_direct=bool(item["is_direct"]),
+        metadata=metadata,
+    )
+
+
+def _local_path(url: str, subdirectory: str) -> str:
+    """Return the path of a ``file:`` URL; an empty string for any other."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    split = urlsplit(url)
+    if split.scheme != "file":
+        return ""
+    path = url2pathname(split.path)
+    return os.path.join(path, subdirectory) if subdirectory and os.path.isdir(path) else path
+
+
+def _fetch_missing(
+    found: list[ResolvedFile], python: TargetPython, sources: PackageSources, directory: str
+) -> list[ResolvedFile]:
+    """Have pip fetch what lies on an index, checked against the digests of its report."""
+    missing = [one for one in found if not one.path]
+    if not missing:
+        return found
+    os.makedirs(directory, exist_ok=True)
+    fetched: dict[str, str] = {}
+    for one in missing:
+        # One run each, into a directory of its own: the file's name is then beyond doubt.
+        place = os.path.join(directory, f"{len(fetched)}-{one.name}")
+        os.makedirs(place, exist_ok=True)
+        fetched[one.url] = _fetch(one, python, sources, place)
+    return [replace(one, path=fetched[one.url]) if not one.path else one for one in found]
+
+
+def _fetch(one: ResolvedFile, python: TargetPython, sources: PackageSources, place: str) -> str:
+    url = one.url
+    if one.sha256 and "#" not in url:
+        url += f"#sha256={one.sha256}"
+    arguments = ["download", "--no-deps", "--progress-bar", "off", "--dest", place]
+    arguments.append("--ignore-requires-python")
+    outcome = run_pip([*arguments, f"{one.name} @ {url}"], python=python, sources=sources)
+    if outcome.exit_status != 0:
+        raise _failure(outcome.output, sources)
+    files = os.listdir(place)
+    if len(files) != 1:
+        raise TargetError(
+            f"pip fetched {len(files)} files for {one.name} {one.version}, not one",
+            advice="try again with -v",
+        )
+    return os.path.join(place, files[0])

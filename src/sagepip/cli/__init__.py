@@ -1,0 +1,1 @@
+"""Parsers, messages and exit statuses: a thin shell over the operations."""

@@ -1,0 +1,57 @@
+"""The commands: data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand of ``sagepip``.
+
+    Attributes:
+        name: the subcommand.
+        summary: what it does, one line.
+        module: the module with its ``run(invocation)``; empty until the command exists.
+    """
+
+    name: str
+    summary: str
+    module: str = ""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of a command.
+
+    Attributes:
+        program: how the command was called, ``sagepip install`` or ``sage-pip-install``.
+        words: its words, without the program and the subcommand.
+        environ: the environment.
+    """
+
+    program: str
+    words: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command(
+            "install", "build where needed, then install", module="sagepip.cli.install_command"
+        ),
+        Command("uninstall", "remove distributions"),
+        Command("copy", "publish a staged tree"),
+        Command("lock", "run a command under the lock of a site"),
+        Command("build", "build a wheel or an sdist"),
+        Command("verify", "check what is installed against its RECORD"),
+        Command("doctor", "find damage of known kinds and repair it"),
+        Command("status", "show the lock, its holder and what is under way"),
+        Command("recover", "finish or undo an interrupted change"),
+        Command("spkg", "do what Sage's package scripts do"),
+        Command("trace", "show where the time went"),
+        Command("cache", "show and clear the cache"),
+    )
+}

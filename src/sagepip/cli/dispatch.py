@@ -1,0 +1,77 @@
+"""From the words of a command line to the command that they are for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sagepip.cli import startup
+from sagepip.cli.commands import COMMANDS, Command, Invocation
+from sagepip.cli.ending import run_to_the_end
+from sagepip.ground.errors import UsageError
+
+
+def run(program: str, command: str, words: Sequence[str]) -> int:
+    """Run a console script.
+
+    Args:
+        program: the name of the script.
+        command: the command that it stands for; empty for ``sagepip SUBCOMMAND``.
+        words: the command line, without the program.
+
+    Returns:
+        The exit status.
+    """
+    debug = os.environ.get("SAGEPIP_DEBUG", "") not in ("", "0")
+
+    def action() -> int:
+        if command:
+            return _start(COMMANDS[command], Invocation(program, tuple(words), os.environ))
+        return _subcommand(program, words)
+
+    return run_to_the_end(action, debug=debug)
+
+
+def _subcommand(program: str, words: Sequence[str]) -> int:
+    """Find the subcommand, before which options may stand, and run it."""
+    from sagepip.cli.install_options import INSTALL
+    from sagepip.cli.option import Kind
+    from sagepip.operations.option_words import read_words
+
+    for word in read_words(words, INSTALL.takes_value):
+        if word.name:
+            kind = INSTALL.get(word.name).kind
+            if kind is Kind.HELP:
+                sys.stdout.write(_help())
+                return 0
+            if kind is Kind.VERSION:
+                sys.stdout.write(startup.version_line())
+                return 0
+            continue
+        found = COMMANDS.get(word.value or "")
+        if found is None or word.literal:
+            raise UsageError(f"no such subcommand: {word.value}", advice="see sagepip --help")
+        rest = (*words[: word.position], *words[word.position + 1 :])
+        return _start(found, Invocation(f"{program} {found.name}", rest, os.environ))
+    raise UsageError("no subcommand", advice="see sagepip --help")
+
+
+def _start(command: Command, invocation: Invocation) -> int:
+    if not command.module:
+        raise UsageError(
+            f"{invocation.program} is not there yet in this version of sagepip",
+            advice="a later version has it",
+        )
+    status: int = import_module(command.module).run(invocation)
+    return status
+
+
+def _help() -> str:
+    lines = ["Usage: sagepip [OPTIONS] SUBCOMMAND …", "", "Subcommands:"]
+    for command in COMMANDS.values():
+        later = "" if command.module else " (in a later version)"
+        lines.append(f"  {command.name:<10} {command.summary}{later}")
+    lines += ["", "Options may stand before the subcommand. See sagepip SUBCOMMAND --help.", ""]
+    return "\n".join(lines)

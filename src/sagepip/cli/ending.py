@@ -1,0 +1,104 @@
+"""How a command ends: its exit status, its last words, and death by the signal that ended it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from sagepip.cli import messages
+from sagepip.ground.errors import SagepipError
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(BaseException):
+    """A signal asks the process to end; raised so that everything is cleaned up on the way out.
+
+    Args:
+        signum: the signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
+    """Run a command, and turn whatever comes out of it into messages and an exit status.
+
+    Args:
+        action: the command.
+        debug: show the traceback of every error.
+
+    Returns:
+        The exit status. Where a signal ended the command this does not return: the process dies
+        by that signal, so that a shell or make sees what happened and stops too.
+    """
+    for signum in _ENDING:
+        # One that is ignored, as under nohup, stays so.
+        if signal.getsignal(signum) is signal.SIG_DFL:
+            signal.signal(signum, _raise_terminated)
+    try:
+        status = action()
+    except SagepipError as error:
+        messages.print_error(error, debug=debug)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        messages.print_problem("interrupted", debug=debug)
+        return _die_by(signal.SIGINT)
+    except Terminated as ended:
+        messages.print_problem(f"ended by {signal.Signals(ended.signum).name}", debug=debug)
+        return _die_by(ended.signum)
+    except BrokenPipeError:
+        # Nobody reads what is said: there is nobody to tell. The change was rolled back.
+        status = 1
+    except OSError as error:
+        where = f": {os.fsdecode(error.filename)}" if error.filename is not None else ""
+        messages.print_problem(f"{error.strerror or error}{where}", debug=debug)
+        status = 1
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        messages.print_problem(f"internal error: {what}", debug=debug, bug=True)
+        status = 1
+    return _flushed(status)
+
+
+def _raise_terminated(signum: int, _frame: FrameType | None) -> None:
+    for ending in _ENDING:
+        # Once is enough: a second signal must not break the cleaning up. (Not SIG_IGN, which
+        # the processes that are started meanwhile would inherit.)
+        if signal.getsignal(ending) is _raise_terminated:
+            signal.signal(ending, lambda _signum, _frame: None)
+    raise Terminated(signum)
+
+
+def _die_by(signum: int) -> int:
+    _flushed(0)
+    signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+    os.kill(os.getpid(), signum)
+    return 128 + signum
+
+
+def _flushed(status: int) -> int:
+    """Write out stdout while an error can still be told; return the exit status."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What was asked for is done; that nobody reads it is not a failure of the command.
+        _silence()
+    except OSError as error:
+        messages.print_problem(f"cannot write to standard output: {error.strerror}", debug=False)
+        _silence()
+        return status or 1
+    return status
+
+
+def _silence() -> None:
+    # The interpreter would flush again when it ends, and complain.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

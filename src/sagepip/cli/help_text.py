@@ -1,0 +1,50 @@
+"""The help of a command, from its table of options."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from sagepip.cli.option import Option
+
+_COLUMN = 28
+
+
+def help_text(
+    usage: str,
+    about: str,
+    groups: Iterable[tuple[str, Sequence[Option]]],
+    without_effect: Iterable[Option],
+) -> str:
+    """Lay out the help.
+
+    Args:
+        usage: the program and its operands.
+        about: a paragraph on what it does.
+        groups: titles and options.
+        without_effect: options that are accepted for pip's sake.
+    """
+    width = max(shutil.get_terminal_size().columns, 60)
+    parts = [f"Usage: {usage}", "", textwrap.fill(about, width)]
+    for title, options in groups:
+        parts += ["", f"{title}:", *(_entry(option, width) for option in options)]
+    names = ", ".join(option.name for option in without_effect)
+    if names:
+        parts += [
+            "",
+            textwrap.fill(f"Accepted without effect: {names}.", width, break_on_hyphens=False),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _entry(option: Option, width: int) -> str:
+    names = ", ".join(option.names)
+    if option.takes_value:
+        names += f" {option.metavar}"
+    indent = " " * _COLUMN
+    text = textwrap.wrap(option.help, width, initial_indent=indent, subsequent_indent=indent)
+    if len(names) + 3 < _COLUMN:
+        text[0] = f"  {names}".ljust(_COLUMN) + text[0].lstrip()
+        return "\n".join(text)
+    return "\n".join([f"  {names}", *text])

@@ -1,0 +1,183 @@
+"""The table of the options of ``install``: data only.
+
+Where pip has an option of the same name it has the same meaning here; the others are refused by
+name in :mod:`sagepip.cli.pip_options`.
+"""
+
+from __future__ import annotations
+
+from sagepip.cli.option import Kind, Option, OptionTable, Status
+from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
+
+HELP = Option(("-h", "--help"), Kind.HELP, Status.SAME, "help", "show this help")
+VERSION = Option(("-V", "--version"), Kind.VERSION, Status.SAME, "version", "show the version")
+
+
+def _same(
+    *names: str,
+    kind: Kind = Kind.ON,
+    dest: str = "",
+    help: str,  # noqa: A002
+    metavar: str = "",
+) -> Option:
+    long = next(name for name in names if name.startswith("--"))
+    return Option(
+        names, kind, Status.SAME, dest or long[2:].replace("-", "_"), help, metavar or "VALUE"
+    )
+
+
+WHAT = (
+    _same(
+        "-r",
+        "--requirement",
+        kind=Kind.LIST,
+        metavar="FILE",
+        help="install what a requirement file names; repeatable",
+    ),
+    _same(
+        "-c",
+        "--constraint",
+        kind=Kind.LIST,
+        metavar="FILE",
+        help="constrain the versions of what is installed; repeatable",
+    ),
+    _same(
+        "--build-constraint",
+        kind=Kind.LIST,
+        metavar="FILE",
+        help="constrain the versions of build requirements; repeatable",
+    ),
+    _same("--no-deps", "--no-dependencies", help="leave runtime dependencies alone"),
+    _same("-U", "--upgrade", help="take the newest version of what is named"),
+    _same("--force-reinstall", help="replace what is installed even by the same"),
+    _same("-I", "--ignore-installed", help="do not look at what is installed; reinstall"),
+    _same("--ignore-requires-python", help="install though Requires-Python says no"),
+    _same("--dry-run", help="say what would be installed, and change nothing"),
+    Option(
+        ("--missing-deps",),
+        Kind.TEXT,
+        Status.OWN,
+        "missing_deps",
+        "what to do about a runtime dependency that is nowhere to be had: refuse, or install and "
+        "warn (default: error; sage-pip-install: warn)",
+        "error|warn",
+        choices=("error", "warn"),
+    ),
+)
+
+WHERE_TO = (
+    _same(
+        "--python",
+        kind=Kind.TEXT,
+        metavar="PYTHON",
+        help="install for this interpreter (or venv directory); default: SAGE_VENV, or the "
+        "interpreter that runs sagepip",
+    ),
+    _same("--prefix", kind=Kind.TEXT, metavar="DIR", help="install below another prefix"),
+    _same(
+        "--root",
+        kind=Kind.TEXT,
+        metavar="DIR",
+        help="install below this directory, as DESTDIR; default: SAGE_DESTDIR",
+    ),
+    _same("-t", "--target", kind=Kind.TEXT, metavar="DIR", help="install straight into DIR"),
+    _same("--break-system-packages", help="install though the Python is externally managed"),
+    Option(
+        ("--lock-timeout",),
+        Kind.TEXT,
+        Status.OWN,
+        "lock_timeout",
+        "wait at most so long for the lock; default: SAGEPIP_LOCK_TIMEOUT, or for ever",
+        "SECONDS",
+    ),
+)
+
+FROM_WHERE = (
+    _same("--no-index", help="never use a package index"),
+    _same(
+        "-i",
+        "--index-url",
+        "--pypi-url",
+        kind=Kind.TEXT,
+        metavar="URL",
+        help="use this package index, even if there is a wheelhouse",
+    ),
+    _same(
+        "-f",
+        "--find-links",
+        kind=Kind.LIST,
+        metavar="DIR",
+        help="look for distributions in this wheelhouse (path or file:// URL); repeatable",
+    ),
+    _same(
+        "--no-binary",
+        kind=Kind.WHOLE,
+        dest="formats",
+        metavar="NAMES",
+        help="take no wheels of these (or :all:)",
+    ),
+    _same(
+        "--only-binary",
+        kind=Kind.WHOLE,
+        dest="formats",
+        metavar="NAMES",
+        help="take only wheels of these (or :all:)",
+    ),
+    _same("--prefer-binary", help="prefer an older wheel to a newer sdist"),
+)
+
+BUILDING = (
+    _same(
+        "--no-build-isolation",
+        kind=Kind.OFF,
+        dest="build_isolation",
+        help="build against what is installed",
+    ),
+    Option(
+        ("--build-isolation",),
+        Kind.ON,
+        Status.OWN,
+        "build_isolation",
+        "build in an environment of the build requirements alone (the default)",
+    ),
+    _same(
+        "--check-build-dependencies",
+        help="without isolation, refuse when build requirements are missing",
+    ),
+    _same(
+        "-C",
+        "--config-settings",
+        "--config-setting",
+        kind=Kind.WHOLE,
+        metavar="KEY=VALUE",
+        help="a setting for the build backend; a repeated KEY becomes a list",
+    ),
+    _same("--compile", dest="compile", help="write bytecode (the default)"),
+    _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),
+)
+
+SAYING = (
+    _same("-v", "--verbose", kind=Kind.COUNT, help="say more; repeatable"),
+    _same("-q", "--quiet", kind=Kind.COUNT, help="say less; repeatable"),
+    _same("--no-color", help="no colours, in builds either"),
+    _same(
+        "--report",
+        kind=Kind.TEXT,
+        metavar="FILE",
+        help="write what was done as JSON; - for stdout",
+    ),
+    HELP,
+    VERSION,
+)
+
+GROUPS = (
+    ("What to install", WHAT),
+    ("Where to", WHERE_TO),
+    ("Where from", FROM_WHERE),
+    ("Building", BUILDING),
+    ("Output", SAYING),
+)
+
+INSTALL = OptionTable(
+    tuple(option for _, group in GROUPS for option in group) + PIP_WITHOUT_EFFECT + REFUSED
+)

@@ -1,0 +1,45 @@
+"""The entry points of the console scripts.
+
+This module imports nothing but ``sys``, not even ``__future__``: until ``PYTHONPATH`` is off the
+import path, every import could be answered by a stranger; and ``--version`` is to be quick.
+"""
+
+import sys
+
+
+def sagepip() -> int:
+    """Run ``sagepip SUBCOMMAND``."""
+    return _enter("sagepip", "")
+
+
+def sage_pip_install() -> int:
+    """Run ``sage-pip-install``."""
+    return _enter("sage-pip-install", "install")
+
+
+def sage_pip_uninstall() -> int:
+    """Run ``sage-pip-uninstall``."""
+    return _enter("sage-pip-uninstall", "uninstall")
+
+
+def sage_staged_copy() -> int:
+    """Run ``sage-staged-copy``."""
+    return _enter("sage-staged-copy", "copy")
+
+
+def sage_pip_lock() -> int:
+    """Run ``sage-pip-lock``."""
+    return _enter("sage-pip-lock", "lock")
+
+
+def _enter(program: str, command: str) -> int:
+    from sagepip.cli import startup
+
+    if sys.argv[1:2] in (["--version"], ["-V"]):
+        sys.stdout.write(startup.version_line())
+        return 0
+    startup.open_standard_streams()
+    startup.clean_import_path()
+    from sagepip.cli import dispatch
+
+    return dispatch.run(program, command, sys.argv[1:])

@@ -1,0 +1,82 @@
+"""What a command says: errors on stderr, results on stdout, in pip's words where pip has them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sagepip.ground import console
+from sagepip.ground.errors import BuildError, SagepipError
+
+if TYPE_CHECKING:
+    from sagepip.operations.report import InstallReport
+
+
+def print_error(error: SagepipError, *, debug: bool) -> None:
+    """Print an error as one line, below the output of the build that it is about.
+
+    Args:
+        error: the error.
+        debug: print the traceback above it; it must be the one being handled.
+    """
+    if isinstance(error, BuildError) and error.output:
+        _to_stderr(error.output.rstrip("\n"))
+    if debug:
+        _print_traceback()
+    _to_stderr(f"Error: {_printable(str(error))}")
+
+
+def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
+    """Print what is no SagepipError as one line.
+
+    Args:
+        problem: what happened.
+        debug: print the traceback above it; it must be the one being handled.
+        bug: whether sagepip is to blame.
+    """
+    if debug:
+        _print_traceback()
+    advice = " (set SAGEPIP_DEBUG=1 to see where, and report it)" if bug and not debug else ""
+    _to_stderr(f"Error: {_printable(' '.join(problem.split()))}{advice}")
+
+
+def print_result(report: InstallReport, *, to_stderr: bool) -> None:
+    """Print what changed, one line a distribution.
+
+    Args:
+        report: what was done.
+        to_stderr: keep stdout for the JSON report.
+    """
+    if console.verbosity < 0:
+        return
+    verb = "Would install" if report.dry_run else "Successfully installed"
+    lines = [f"{verb} {entry.name}-{entry.version}" for entry in report.installed]
+    lines += [
+        f"Requirement already satisfied: {entry.name}=={entry.version} in {entry.directory}"
+        for entry in report.unchanged
+    ]
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write("".join(f"{_printable(line)}\n" for line in lines))
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        # One write: with make -jN many processes share this descriptor.
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        # There is nobody to tell; the exit status still says it.
+        pass
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    _to_stderr(traceback.format_exc().rstrip("\n"))
+
+
+def _printable(text: str) -> str:
+    """Return text that cannot play with the terminal, nor fail to be encoded."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,114 @@
+"""What the table of options is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from sagepip.ground.errors import UsageError
+
+
+class Kind(Enum):
+    """What giving an option does to the value that it stands for."""
+
+    ON = "set it to true"
+    OFF = "set it to false"
+    COUNT = "add one"
+    TEXT = "replace it"
+    LIST = "append; a PIP_ variable holds several, separated by blanks"
+    WHOLE = "append; a PIP_ variable holds one"
+    HELP = "show the help"
+    VERSION = "show the version"
+
+
+class Status(Enum):
+    """How an option relates to pip's of the same name."""
+
+    SAME = "pip's meaning"
+    OWN = "not one of pip's"
+    NO_EFFECT = "accepted, without effect"
+    REFUSED = "refused, with advice"
+    LEFT_TO_PIP = "refused; pip, where it fetches, reads its variable"
+    NOT_YET = "refused until it is implemented"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        names: its spellings, the shortest first.
+        kind: what it does.
+        status: how it relates to pip's.
+        dest: the value that it stands for; several options may share one.
+        help: one line.
+        metavar: the name of its value in the help.
+        choices: the values allowed; empty for any.
+        advice: what to do instead of giving it, or why it has no effect.
+    """
+
+    names: tuple[str, ...]
+    kind: Kind
+    status: Status
+    dest: str = ""
+    help: str = ""
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its longest spelling, the one that messages use."""
+        return next(name for name in self.names if name.startswith("--"))
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether it takes a value."""
+        return self.kind in (Kind.TEXT, Kind.LIST, Kind.WHOLE)
+
+
+@dataclass(frozen=True)
+class OptionTable:
+    """The options of one command.
+
+    Attributes:
+        options: in the order of the help.
+    """
+
+    options: tuple[Option, ...]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Option]:
+        return {name: option for option in self.options for name in option.names}
+
+    def find(self, name: str) -> Option | None:
+        """Return the option of that exact spelling, or None."""
+        return self._by_name.get(name)
+
+    def get(self, name: str) -> Option:
+        """Return the option of that exact spelling.
+
+        Raises:
+            UsageError: there is none, or it is one of those that are refused.
+        """
+        option = self.find(name)
+        if option is None:
+            raise UsageError(f"unknown option: {name}", advice=_suggestion(name, self._by_name))
+        if option.status is Status.NOT_YET:
+            raise UsageError(f"{name} is not supported yet", advice=option.advice)
+        if option.status in (Status.REFUSED, Status.LEFT_TO_PIP):
+            raise UsageError(f"{name} is not supported", advice=option.advice)
+        return option
+
+    def takes_value(self, name: str) -> bool:
+        """Return whether the option takes a value; raises as :meth:`get` does."""
+        return self.get(name).takes_value
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"did you mean {close[0]}?" if close else "see --help"

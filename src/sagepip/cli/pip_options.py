@@ -1,0 +1,133 @@
+"""The options of pip's that have no effect here, or are refused: data only."""
+
+from __future__ import annotations
+
+from sagepip.cli.option import Kind, Option, Status
+
+
+def _options(status: Status, kind: Kind, table: dict[str, str]) -> tuple[Option, ...]:
+    return tuple(
+        Option(tuple(names.split()), kind, status, names.split()[-1], advice=advice)
+        for names, advice in table.items()
+    )
+
+
+PIP_WITHOUT_EFFECT = (
+    *_options(
+        Status.NO_EFFECT,
+        Kind.ON,
+        {
+            "--isolated": "sagepip is always isolated from user site and pip's configuration files",
+            "--no-cache-dir": "sagepip's cache of build environments is safe to share",
+            "--disable-pip-version-check": "sagepip looks for no new versions of itself",
+            "--no-python-version-warning": "there is no such warning",
+            "--no-input": "sagepip never asks",
+            "--use-pep517": "sagepip always does",
+            "--no-clean": "what a failed build leaves is kept",
+            "--no-warn-script-location": "there is no such warning",
+            "--no-warn-conflicts": "there is no such warning",
+            "--no-user": "sagepip never installs into the user site",
+        },
+    ),
+    *_options(
+        Status.NO_EFFECT,
+        Kind.TEXT,
+        {
+            "--cache-dir": "set SAGEPIP_CACHE_DIR for sagepip's cache",
+            "--progress-bar": "there is none",
+            "--root-user-action": "sagepip does not warn about root",
+            "--exists-action": "sagepip never asks",
+            "--retries": "pip reads PIP_RETRIES where it may fetch",
+            "--timeout --default-timeout": "this is pip's, for the network; the lock has "
+            "--lock-timeout",
+        },
+    ),
+)
+
+_PRERELEASE = "name the version, as in NAME==1.0rc1"
+
+_NETWORK = (
+    *_options(
+        Status.LEFT_TO_PIP,
+        Kind.TEXT,
+        {
+            name: f"set PIP_{name[2:].upper().replace('-', '_')}, which pip reads if it may fetch"
+            for name in (
+                "--extra-index-url",
+                "--trusted-host",
+                "--proxy",
+                "--cert",
+                "--client-cert",
+                "--keyring-provider",
+                "--resume-retries",
+                "--refresh-package",
+                "--uploaded-prior-to",
+            )
+        },
+    ),
+    *_options(
+        Status.LEFT_TO_PIP,
+        Kind.ON,
+        {
+            "--no-proxy-env": "set PIP_NO_PROXY_ENV, which pip reads if it may fetch",
+            "--pre": _PRERELEASE,
+        },
+    ),
+    *_options(
+        Status.LEFT_TO_PIP,
+        Kind.WHOLE,
+        {"--use-feature": "leave it out", "--use-deprecated": "leave it out"},
+    ),
+)
+
+_OTHER_PLATFORM = "give the interpreter to install for with --python"
+_BACKEND = "pip 23.1 removed it; use --config-settings"
+_REQUIREMENTS = "put the requirements into a file and give it with -r"
+
+REFUSED = (
+    *_NETWORK,
+    *_options(
+        Status.NOT_YET,
+        Kind.WHOLE,
+        {
+            "-e --editable": "install it with a plain TARGET",
+            "--log --log-file --local-log": "redirect stderr and give -v",
+        },
+    ),
+    *_options(
+        Status.NOT_YET,
+        Kind.ON,
+        {"--require-hashes": "check the hashes before, and give the files as targets"},
+    ),
+    *_options(
+        Status.REFUSED,
+        Kind.ON,
+        {
+            "--user": "install into a venv with --python, or below --prefix",
+            "--no-require-hashes": "hashes are not supported yet",
+            "--only-deps --only-dependencies": _REQUIREMENTS,
+            "--require-virtualenv --require-venv": "name the venv with --python",
+            "--debug": "set SAGEPIP_DEBUG=1",
+            "--sdist-then-wheel": "build the sdist, then give it as TARGET",
+        },
+    ),
+    *_options(
+        Status.REFUSED,
+        Kind.WHOLE,
+        {
+            "--global-option": _BACKEND,
+            "--install-option": _BACKEND,
+            "--build-option": _BACKEND,
+            "--platform": _OTHER_PLATFORM,
+            "--python-version": _OTHER_PLATFORM,
+            "--implementation": _OTHER_PLATFORM,
+            "--abi": _OTHER_PLATFORM,
+            "--all-releases": _PRERELEASE,
+            "--only-final": _PRERELEASE,
+            "--group": _REQUIREMENTS,
+            "--requirements-from-script": _REQUIREMENTS,
+            "--upgrade-strategy": "dependencies are upgraded only if needed; name what to upgrade",
+            "--src --source --source-dir --source-directory": "sagepip checks nothing out",
+        },
+    ),
+)

@@ -1,0 +1,1 @@
+"""The target interpreter, schemes, destinations, file-system primitives and errors."""

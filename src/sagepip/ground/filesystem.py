@@ -1,0 +1,251 @@
+"""The only module that renames, links, makes or removes anything on disk outside of staging.
+
+Three reversible primitives change live trees, each one system call: :func:`place`, :func:`swap`
+and retire (a place into the trash); with :func:`make_directory`. Everything else here is for
+directories that belong to sagepip alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+
+Identity = tuple[int, int]
+"""Device and inode number: what a name refers to, whatever it is called."""
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_DARWIN_RENAME_SWAP = 2
+_DARWIN_RENAME_EXCL = 4
+# What a kernel or a file system without the flag answers.
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+class ExchangeUnsupported(OSError):
+    """The file system has no call that exchanges two names."""
+
+
+def identity(path: str) -> Identity | None:
+    """Return the device and inode of what ``path`` names itself (not through a link), or None."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def place(source: str, target: str) -> None:
+    """Rename to a name that must be absent.
+
+    Raises:
+        FileExistsError: ``target`` is there.
+        OSError: as ``rename(2)``.
+    """
+    rename_flags = _rename_with_flags()
+    if rename_flags is not None:
+        flag = _DARWIN_RENAME_EXCL if sys.platform == "darwin" else _RENAME_NOREPLACE
+        code = rename_flags(source, target, flag)
+        if code == 0:
+            return
+        if code not in _UNSUPPORTED:
+            raise OSError(code, os.strerror(code), source, None, target)
+    # Without the flag a window stays, which only a writer without the lock can fall into.
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
+    os.rename(source, target)
+
+
+def swap(first: str, second: str) -> None:
+    """Exchange what two names refer to, in one step; both must be there.
+
+    Raises:
+        ExchangeUnsupported: the kernel or the file system cannot.
+        OSError: as ``renameat2(2)``.
+    """
+    rename_flags = _rename_with_flags()
+    code = errno.ENOSYS
+    if rename_flags is not None:
+        flag = _DARWIN_RENAME_SWAP if sys.platform == "darwin" else _RENAME_EXCHANGE
+        code = rename_flags(first, second, flag)
+    if code == 0:
+        return
+    if code in _UNSUPPORTED:
+        raise ExchangeUnsupported(code, os.strerror(code), first, None, second)
+    raise OSError(code, os.strerror(code), first, None, second)
+
+
+@cache
+def can_exchange(directory: str) -> bool:
+    """Whether names in ``directory`` can be exchanged, tried on two files made there."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="exchange-", dir=directory) as probe:
+        first, second = os.path.join(probe, "first"), os.path.join(probe, "second")
+        for path in (first, second):
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        before = identity(first)
+        try:
+            swap(first, second)
+        except OSError:
+            return False
+        return identity(second) == before
+
+
+def can_rename_between(first: str, second: str) -> bool:
+    """Whether a rename can lead from one directory into the other, without changing either.
+
+    Renaming a name that does not exist tells: the kernel looks at the mounts before it looks for
+    the name (EXDEV before ENOENT). Comparing ``st_dev`` does not: a bind mount of the same file
+    system has the same number and refuses all the same.
+    """
+    if os.stat(first).st_dev != os.stat(second).st_dev:
+        return False
+    try:
+        os.rename(os.path.join(first, ".sagepip-none"), os.path.join(second, ".sagepip-none"))
+    except OSError as error:
+        return error.errno == errno.ENOENT
+    return False
+
+
+def make_directory(path: str) -> bool:
+    """Make one directory; return whether it was made (False: it was there)."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return False
+    return True
+
+
+def make_directories(path: str) -> list[str]:
+    """Make a directory and its missing parents; return those made, outermost first."""
+    missing: list[str] = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        parent = os.path.dirname(path)
+        if parent == path:
+            break
+        path = parent
+    return [one for one in reversed(missing) if make_directory(one)]
+
+
+def remove_directory_if_empty(path: str) -> bool:
+    """Remove a directory if nothing is in it; return whether it is gone."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
+            return False
+        raise
+    return True
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a file (or symlink) a second name, or copy it where links are not to be had."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EMLINK, *_UNSUPPORTED):
+            raise
+        import shutil
+
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def publish_file(temporary: str, final: str) -> None:
+    """Give a file that was written under a temporary name its final one, replacing the old."""
+    os.replace(temporary, final)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file; it may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def remove_tree(path: str) -> bool:
+    """Remove a directory of sagepip's own with all that is in it; return whether it is gone.
+
+    Directories that were installed without write permission are made writable first. What cannot
+    be removed stays for the next sweep.
+    """
+    import shutil
+
+    def retry(_function: object, failed: str, _error: object) -> None:
+        parent = os.path.dirname(failed)
+        try:
+            os.chmod(parent, 0o700)
+            if os.path.isdir(failed) and not os.path.islink(failed):
+                os.chmod(failed, 0o700)
+                shutil.rmtree(failed, ignore_errors=True)
+            else:
+                os.unlink(failed)
+        except OSError:
+            return
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=retry)
+    else:
+        shutil.rmtree(path, onerror=retry)
+    return not os.path.lexists(path)
+
+
+def walk_files(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path and ``lstat`` of everything below a directory that is not a directory."""
+    with os.scandir(directory) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.is_dir(follow_symlinks=False):
+                yield from walk_files(entry.path)
+            else:
+                yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def is_real_directory(path: str) -> bool:
+    """Whether ``path`` itself is a directory (not a link to one)."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+@cache
+def _rename_with_flags() -> _RenameWithFlags | None:
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return _RenameWithFlags(library.renamex_np, at=False)
+        return _RenameWithFlags(library.renameat2, at=True)
+    except (OSError, AttributeError):
+        return None
+
+
+class _RenameWithFlags:
+    """``renameat2`` or ``renamex_np``: returns 0 or the error number."""
+
+    def __init__(self, function: Callable[..., int], *, at: bool) -> None:
+        self._function = function
+        self._at = at
+
+    def __call__(self, first: str, second: str, flag: int) -> int:
+        old, new = os.fsencode(first), os.fsencode(second)
+        while True:
+            if self._at:
+                result = self._function(_AT_FDCWD, old, _AT_FDCWD, new, ctypes.c_uint(flag))
+            else:
+                result = self._function(old, new, ctypes.c_uint(flag))
+            if result == 0:
+                return 0
+            code = ctypes.get_errno()
+            if code != errno.EINTR:
+                return code

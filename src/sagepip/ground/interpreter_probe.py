@@ -1,0 +1,92 @@
+"""Describe the interpreter that runs this file; standard library only, Python 3.8 and up.
+
+The source of this module is also sent to another interpreter (``python -I -c SOURCE``), so it
+must not import anything of sagepip's, and it says nothing but one line of JSON after a mark:
+a ``.pth`` file of the target may print whatever it likes around it.
+"""
+
+import os
+import sys
+import sysconfig
+
+MARK = "sagepip-interpreter-description:"
+# Stands for the prefix in ``prefix_scheme``; must survive os.path.normpath.
+PREFIX_PLACEHOLDER = "/@sagepip-prefix@"
+
+_BASE_KEYS = ("installed_base", "base", "installed_platbase", "platbase", "prefix", "exec_prefix")
+_PATH_KEYS = ("purelib", "platlib", "include", "scripts", "data", "stdlib")
+
+
+def _preferred_scheme(key):  # type: (str) -> str
+    function = getattr(sysconfig, "get_preferred_scheme", None)
+    if function is not None:
+        return str(function(key))
+    return "posix_" + key
+
+
+def describe():  # type: () -> dict[str, object]
+    """Return what sagepip needs to know about this interpreter, as JSON-able values."""
+    virtual = sys.prefix != sys.base_prefix
+    prefix_scheme = _preferred_scheme("prefix")
+    own = sysconfig.get_paths(prefix_scheme)
+    if prefix_scheme in ("posix_local", "osx_framework_library"):
+        # pip does the same: these schemes redirect a distributor's own pip, not a --prefix.
+        prefix_scheme = "posix_prefix"
+    variables = dict.fromkeys(_BASE_KEYS, PREFIX_PLACEHOLDER)
+    templates = sysconfig.get_paths(prefix_scheme, vars=variables)
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    import importlib.util
+
+    return {
+        "executable": sys.executable,
+        "version": list(sys.version_info[:3]),
+        "build": sys.version,
+        "implementation": sys.implementation.name,
+        "cache_tag": sys.implementation.cache_tag,
+        "magic": importlib.util.MAGIC_NUMBER.hex(),
+        "prefix": sys.prefix,
+        "base_prefix": sys.base_prefix,
+        "virtual": virtual,
+        "scheme": {key: own[key] for key in _PATH_KEYS},
+        "prefix_scheme": {key: templates[key] for key in _PATH_KEYS},
+        "site_directories": [
+            os.path.realpath(path)
+            for path in sys.path
+            if os.path.basename(path) in ("site-packages", "dist-packages")
+        ],
+        "externally_managed": marker if not virtual and os.path.isfile(marker) else None,
+    }
+
+
+def compatible_tags():  # type: () -> list[str]
+    """Return the wheel tags this interpreter accepts, best first (needs ``packaging``)."""
+    from packaging import tags
+
+    return [str(tag) for tag in tags.sys_tags()]
+
+
+def marker_environment():  # type: () -> dict[str, str]
+    """Return the environment-marker values of this interpreter (needs ``packaging``)."""
+    from packaging import markers
+
+    return {key: str(value) for key, value in markers.default_environment().items()}
+
+
+def main(packaging_parent):  # type: (str) -> None
+    """Print everything about this interpreter, for the process that asked."""
+    import json
+
+    answer = describe()
+    # The target's own packages are not to be trusted: packaging is taken from where sagepip's is.
+    sys.path.insert(0, packaging_parent)
+    try:
+        answer["tags"] = compatible_tags()
+        answer["markers"] = marker_environment()
+    except Exception as error:  # an interpreter too old for packaging still has its schemes
+        answer["tags_error"] = repr(error)
+    sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__" and len(sys.argv) > 1:
+    main(sys.argv[1])

@@ -1,0 +1,99 @@
+"""Runtime requirements that nothing installed satisfies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from sagepip.build.wheelhouse import candidates, parse_file_name
+from sagepip.ground.headers import Headers
+from sagepip.operations.site_view import SiteView, active_requirements
+
+
+@dataclass(frozen=True)
+class Unsatisfied:
+    """A requirement and who has it.
+
+    Attributes:
+        requirement: without its marker, which applies.
+        needed_by: name and version of the distribution that requires it.
+    """
+
+    requirement: Requirement
+    needed_by: str
+
+    def __str__(self) -> str:
+        """Return it in the words of a message."""
+        return f"{self.needed_by} needs {self.requirement}"
+
+
+def find_unsatisfied(
+    distributions: Sequence[tuple[Headers, str, frozenset[str]]],
+    site: SiteView,
+    environment: Mapping[str, str],
+) -> list[Unsatisfied]:
+    """Find the runtime requirements that neither the site nor the distributions satisfy.
+
+    What is installed is taken to have what it needs, but for extras that are asked of it now.
+
+    Args:
+        distributions: METADATA, name and version, and extras of what is going to be installed.
+        site: what is installed.
+        environment: the marker values of the target interpreter.
+    """
+    coming = {
+        canonicalize_name(headers.get("Name") or ""): headers.get("Version") or ""
+        for headers, _, _ in distributions
+    }
+    queue = list(distributions)
+    seen: set[str] = set()
+    found: list[Unsatisfied] = []
+    while queue:
+        headers, label, extras = queue.pop(0)
+        for requirement in active_requirements(headers, extras, environment):
+            requirement.marker = None
+            if str(requirement) in seen:
+                continue
+            seen.add(str(requirement))
+            name = canonicalize_name(requirement.name)
+            if name in coming:
+                if not _contains(requirement, coming[name]):
+                    found.append(Unsatisfied(requirement, label))
+            elif not site.satisfies(requirement):
+                found.append(Unsatisfied(requirement, label))
+            elif requirement.extras and (installed := site.headers(requirement.name)):
+                queue.append((installed, requirement.name, frozenset(requirement.extras)))
+    return found
+
+
+def split_by_availability(
+    unsatisfied: Iterable[Unsatisfied], find_links: Sequence[str]
+) -> tuple[list[Requirement], list[Unsatisfied]]:
+    """Split requirements into those that the wheelhouse has a version of, and the missing ones."""
+    available: list[Requirement] = []
+    missing: list[Unsatisfied] = []
+    for one in unsatisfied:
+        versions = [
+            parsed[1]
+            for path in candidates(one.requirement.name, find_links)
+            if (parsed := parse_file_name(os.path.basename(path)))
+        ]
+        if any(one.requirement.specifier.contains(version) for version in versions) or any(
+            one.requirement.specifier.contains(version, prereleases=True) for version in versions
+        ):
+            available.append(one.requirement)
+        else:
+            missing.append(one)
+    return available, missing
+
+
+def _contains(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return not requirement.specifier

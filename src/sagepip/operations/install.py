@@ -1,0 +1,231 @@
+"""Install: collect wheels, stage them, and publish all of them in one transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from sagepip.ground import console
+from sagepip.ground.destination import Destination
+from sagepip.ground.errors import CommitError, TargetError
+from sagepip.operations.candidates import Candidate, CandidateCollector
+from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
+from sagepip.operations.request import InstallRequest
+from sagepip.operations.unchanged import is_installed_intact
+from sagepip.staging.unpack import stage_wheel
+from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
+from sagepip.transaction.planner import Planner
+from sagepip.transaction.staging_area import StagedDistribution
+from sagepip.transaction.steps import DirectoryStamp, Plan
+from sagepip.transaction.transaction import Transaction, begin_transaction
+
+
+def install(request: InstallRequest) -> InstallReport:
+    """Install what is asked for; all of it, or nothing.
+
+    Args:
+        request: what, where and how.
+
+    Returns:
+        What was done; also written to ``request.report``.
+
+    Raises:
+        SagepipError: nothing was installed (see :mod:`sagepip.ground.errors`).
+    """
+    _check_environment(request)
+    with tempfile.TemporaryDirectory(prefix="sagepip-", ignore_cleanup_errors=True) as work:
+        collector = CandidateCollector(request, work)
+        candidates = collector.collect()
+        wanted, unchanged = _without_unchanged(request, candidates)
+        unchanged = [*collector.unchanged, *unchanged]
+        if not wanted or request.dry_run:
+            entries = tuple(_entry(one, (), 0) for one in wanted)
+            report = InstallReport(
+                entries, tuple(unchanged), request.destination.site, request.dry_run
+            )
+        else:
+            report = _publish(request, wanted, unchanged)
+    if request.report is not None:
+        _write_report(request, report)
+    return report
+
+
+def _check_environment(request: InstallRequest) -> None:
+    """Refuse an environment that belongs to another package manager (PEP 668)."""
+    destination = request.destination
+    marker = destination.python.externally_managed
+    if not marker or not destination.is_default:
+        return
+    if request.break_system_packages or request.dry_run:
+        return
+    raise TargetError(
+        f"the environment of {destination.python.executable} is externally managed ({marker})",
+        advice="install into a venv or with --prefix; --break-system-packages overrides",
+    )
+
+
+def _without_unchanged(
+    request: InstallRequest, candidates: Sequence[Candidate]
+) -> tuple[list[Candidate], list[UnchangedEntry]]:
+    if request.force_reinstall or request.ignore_installed:
+        return list(candidates), []
+    directories = request.destination.metadata_directories
+    installed = find_installed(directories, [one.metadata.name for one in candidates])
+    wanted: list[Candidate] = []
+    unchanged: list[UnchangedEntry] = []
+    for candidate in candidates:
+        found = [one for one in installed if one.name == canonical_name(candidate.metadata.name)]
+        if len(found) == 1 and is_installed_intact(
+            candidate.metadata, found[0], with_bytecode=request.compile_bytecode
+        ):
+            version, directory = found[0].version, found[0].directory
+            unchanged.append(UnchangedEntry(candidate.metadata.name, version, directory))
+        else:
+            wanted.append(candidate)
+    return wanted, unchanged
+
+
+def _publish(
+    request: InstallRequest, candidates: Sequence[Candidate], unchanged: Sequence[UnchangedEntry]
+) -> InstallReport:
+    destination = request.destination
+    # What a --root, --prefix or --target names may not be there yet; its resolved form is asked
+    # for once, before anything is made.
+    site = destination.site
+    started = time.monotonic()
+    with begin_transaction(site, _live_roots(destination)) as transaction:
+        staged = _stage(request, candidates, transaction)
+        stage_seconds = time.monotonic() - started
+        replaced = _commit(request, staged, transaction)
+        lock = transaction.lock
+    entries = []
+    for candidate, one in zip(candidates, staged, strict=True):
+        name = canonical_name(one.name)
+        versions = tuple(old.version for old in replaced if old.name == name)
+        entries.append(_entry(candidate, versions, len(one.files)))
+    return InstallReport(
+        tuple(entries),
+        tuple(unchanged),
+        site,
+        lock_waited_seconds=lock.waited_seconds,
+        lock_held_seconds=lock.held_seconds,
+        stage_seconds=stage_seconds,
+    )
+
+
+def _live_roots(destination: Destination) -> list[str]:
+    scheme = destination.scheme
+    paths = [scheme.purelib, scheme.platlib, scheme.headers, scheme.scripts, scheme.data]
+    return list(dict.fromkeys(os.path.realpath(destination.live(path)) for path in paths))
+
+
+def _stage(
+    request: InstallRequest, candidates: Sequence[Candidate], transaction: Transaction
+) -> list[StagedDistribution]:
+    staged = []
+    for candidate in candidates:
+        console.detail(f"staging {candidate.wheel}")
+        additional = {"INSTALLER": b"sagepip\n"}
+        if candidate.requested:
+            additional["REQUESTED"] = b""
+        if candidate.direct_url is not None:
+            additional["direct_url.json"] = json.dumps(candidate.direct_url).encode()
+        try:
+            staged.append(
+                stage_wheel(
+                    candidate.wheel,
+                    request.destination,
+                    transaction.area,
+                    additional_metadata=additional,
+                    compile_bytecode=request.compile_bytecode,
+                    ignore_requires_python=request.ignore_requires_python,
+                )
+            )
+        except OSError as error:
+            raise CommitError(
+                f"cannot unpack {candidate.wheel} to {transaction.directory}: {error.strerror}",
+                advice="nothing was changed; is the disk full?",
+            ) from error
+    return staged
+
+
+def _commit(
+    request: InstallRequest, staged: Sequence[StagedDistribution], transaction: Transaction
+) -> list[InstalledDistribution]:
+    """Publish what is staged; return what it replaced."""
+    destination = request.destination
+    directories = destination.metadata_directories
+    planner = Planner(
+        transaction.area,
+        staged,
+        directories,
+        os.path.realpath(destination.live(destination.scheme.scripts)),
+    )
+    names = [one.name for one in staged]
+    stamps: list[DirectoryStamp | None] = []
+    replaced: list[InstalledDistribution] = []
+
+    def make_plan() -> Plan:
+        stamps[:] = [DirectoryStamp.of(directory) for directory in directories]
+        replaced[:] = find_installed(directories, names)
+        for one in replaced:
+            if one.is_remnant:
+                console.warn(f"removing {one.metadata_path}, what another tool left half-done")
+        return planner.plan(replaced)
+
+    def still_current() -> bool:
+        if all(stamp is not None and stamp.still_holds() for stamp in stamps):
+            return True
+        # Others have published meanwhile, which is no matter unless it was the same project.
+        return find_installed(directories, names) == replaced
+
+    what = "install " + ", ".join(f"{one.name} {one.version}" for one in staged)
+    transaction.commit(
+        make_plan,
+        still_current,
+        what,
+        lock_timeout=request.lock_timeout,
+        discard_lock=bool(destination.root),
+    )
+    return replaced
+
+
+def _entry(candidate: Candidate, replaced: tuple[str, ...], files: int) -> InstalledEntry:
+    metadata = candidate.metadata
+    return InstalledEntry(
+        name=metadata.name,
+        version=metadata.version,
+        requested=candidate.requested,
+        wheel=os.path.basename(metadata.path),
+        url=candidate.url,
+        sha256=candidate.sha256,
+        is_direct=candidate.is_direct,
+        replaced=replaced,
+        files=files,
+        build_seconds=candidate.build_seconds,
+        metadata={
+            "name": metadata.name,
+            "version": metadata.version,
+            "requires_dist": list(metadata.headers.get_all("Requires-Dist")),
+            "requires_python": metadata.headers.get("Requires-Python"),
+        },
+    )
+
+
+def _write_report(request: InstallRequest, report: InstallReport) -> None:
+    text = json.dumps(report.as_json(request.destination.python.markers), indent=2)
+    if request.report == "-" or request.report is None:
+        sys.stdout.write(text + "\n")
+        return
+    try:
+        with open(request.report, "w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+    except OSError as error:
+        raise TargetError(
+            f"installed, but cannot write the report {request.report}: {error.strerror}",
+            advice="give a path that can be written",
+        ) from error

@@ -1,0 +1,242 @@
+"""Requirement files, in pip's format.
+
+A line is either options for the whole call, or one requirement with its own
+``--config-settings``. Every message names the file and the line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sagepip.ground.errors import SagepipError, UsageError
+from sagepip.operations.option_words import read_words
+from sagepip.operations.requirements_text import logical_lines
+from sagepip.operations.target_parsing import path_from_file_url
+
+ConfigSettings = Mapping[str, str | Sequence[str]]
+
+# Every spelling, and the one that it is known by here.
+_OPTIONS = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-f": "--find-links",
+    "-i": "--index-url",
+    "--pypi-url": "--index-url",
+    "-C": "--config-settings",
+    "--config-setting": "--config-settings",
+    **{
+        name: name
+        for name in (
+            "--requirement",
+            "--constraint",
+            "--find-links",
+            "--index-url",
+            "--no-index",
+            "--no-binary",
+            "--only-binary",
+            "--prefer-binary",
+            "--config-settings",
+        )
+    },
+}
+_FLAGS = ("--no-index", "--prefer-binary")
+_REFUSED = {
+    "-e": "editable installs are not supported yet",
+    "--editable": "editable installs are not supported yet",
+    "--hash": "hashes are not supported yet: sagepip would not check them",
+    "--require-hashes": "hashes are not supported yet: sagepip would not check them",
+    "--extra-index-url": "set PIP_EXTRA_INDEX_URL, which pip reads",
+    "--trusted-host": "set PIP_TRUSTED_HOST, which pip reads",
+    "--pre": "name the version: NAME==1.0rc1",
+    "--use-feature": "take it out",
+}
+
+
+@dataclass(frozen=True)
+class RequirementLine:
+    """One requirement of a file.
+
+    Attributes:
+        text: the requirement, path or URL.
+        origin: where it stands, ``FILE, line N``.
+        config_settings: its own settings for the backend.
+    """
+
+    text: str
+    origin: str
+    config_settings: ConfigSettings = field(default_factory=dict)
+
+
+@dataclass
+class RequirementsFile:
+    """What a file, and the files that it includes, ask for.
+
+    Attributes:
+        requirements: in their order.
+        constraints: the paths of constraint files, each with its origin.
+        find_links: directories and URLs as in ``--find-links``, each with its origin.
+        index_url: the last ``--index-url``, or None.
+        no_index: whether ``--no-index`` is there.
+        prefer_binary: whether ``--prefer-binary`` is there.
+        formats: ``--no-binary`` and ``--only-binary`` in their order: (option, value).
+    """
+
+    requirements: list[RequirementLine] = field(default_factory=list)
+    constraints: list[tuple[str, str]] = field(default_factory=list)
+    find_links: list[tuple[str, str]] = field(default_factory=list)
+    index_url: str | None = None
+    no_index: bool = False
+    prefer_binary: bool = False
+    formats: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_requirements(path: str, environ: Mapping[str, str]) -> RequirementsFile:
+    """Read a requirement file and the files that it includes.
+
+    Args:
+        path: the file, or a ``file:`` URL of it.
+        environ: the values of ``${VARIABLES}``.
+
+    Raises:
+        TargetError: a file cannot be read.
+        UsageError: a line cannot be understood, or files include each other in a circle.
+    """
+    found = RequirementsFile()
+    _read(local_file(path, "requirement file"), environ, found, including=())
+    return found
+
+
+def located(error: SagepipError, origin: str) -> SagepipError:
+    """Return the same error with the place that it comes from in front."""
+    return type(error)(f"{origin}: {error.problem}", advice=error.advice)
+
+
+def add_setting(settings: dict[str, str | list[str]], text: str, option: str) -> None:
+    """Add a ``KEY=VALUE`` to settings for a backend; a repeated key becomes a list.
+
+    Args:
+        settings: what there is so far; changed.
+        text: the setting; the key may begin with dashes, the value may hold ``=``.
+        option: the option that it was given with.
+
+    Raises:
+        UsageError: there is no ``=`` or no key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"not of the form KEY=VALUE: {option} {text}", advice="write KEY=VALUE")
+    before = settings.get(key)
+    if before is None:
+        settings[key] = value
+    else:
+        settings[key] = [*([before] if isinstance(before, str) else before), value]
+
+
+def local_file(path: str, what: str) -> str:
+    """Return the path of a file that was given as a path or as a ``file:`` URL.
+
+    Args:
+        path: as given.
+        what: what it is, for messages.
+
+    Raises:
+        UsageError: it is a URL of another kind, or a kind of file that is not supported.
+    """
+    scheme = path.partition(":")[0].lower()
+    if scheme == "file":
+        path = path_from_file_url(path)
+    elif scheme in ("http", "https", "ftp"):
+        raise UsageError(f"{what} on the network: {path}", advice="download it first")
+    if re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(path)):
+        raise UsageError(f"lock files are not supported: {path}", advice="give a requirement file")
+    return path
+
+
+def _read(
+    path: str, environ: Mapping[str, str], found: RequirementsFile, including: tuple[str, ...]
+) -> None:
+    identity = os.path.realpath(path)
+    if identity in including:
+        raise UsageError(f"includes itself: {path}", advice="take one of the -r lines out")
+    for number, line in logical_lines(path, environ):
+        origin = f"{path}, line {number}"
+        try:
+            _take(line, path, origin, environ, found, (*including, identity))
+        except SagepipError as error:
+            raise located(error, origin) from error
+
+
+def _take(
+    line: str,
+    path: str,
+    origin: str,
+    environ: Mapping[str, str],
+    found: RequirementsFile,
+    including: tuple[str, ...],
+) -> None:
+    text, options = _options(line)
+    if text:
+        settings: dict[str, str | list[str]] = {}
+        for name, value in options:
+            if name != "--config-settings":
+                raise UsageError(
+                    f"{name} does not belong behind a requirement: {line}",
+                    advice="give it a line of its own",
+                )
+            add_setting(settings, value, name)
+        found.requirements.append(RequirementLine(text, origin, settings))
+        return
+    for name, value in options:
+        if name == "--requirement":
+            _read(_beside(path, local_file(value, "requirement file")), environ, found, including)
+        elif name == "--constraint":
+            found.constraints.append((_beside(path, local_file(value, "constraint file")), origin))
+        elif name == "--find-links":
+            beside = _beside(path, value)
+            found.find_links.append((beside if os.path.exists(beside) else value, origin))
+        elif name == "--index-url":
+            found.index_url = value
+        elif name == "--no-index":
+            found.no_index = True
+        elif name == "--prefer-binary":
+            found.prefer_binary = True
+        elif name == "--config-settings":
+            raise UsageError(f"{name} without a requirement", advice="put it behind one")
+        else:
+            found.formats.append((name, value))
+
+
+def _options(line: str) -> tuple[str, list[tuple[str, str]]]:
+    """Split a line into its requirement and its options."""
+    # Only the options are split like a shell's words: that would take the quotes out of markers.
+    words = line.split(" ")
+    first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    text = " ".join(words[:first]).strip()
+    try:
+        split = shlex.split(" ".join(words[first:]))
+    except ValueError as error:
+        raise UsageError(f"{error}: {line}", advice="close the quotation") from error
+    options = []
+    for word in read_words(split, _takes_value):
+        if not word.name:
+            raise UsageError(f"not understood: {word.value} in: {line}", advice="one thing a line")
+        options.append((_OPTIONS[word.name], word.value or ""))
+    return text, options
+
+
+def _takes_value(name: str) -> bool:
+    if name in _REFUSED:
+        raise UsageError(f"{name} is refused", advice=_REFUSED[name])
+    if name not in _OPTIONS:
+        raise UsageError(
+            f"unknown option: {name}", advice=f"known here: {', '.join(sorted(_OPTIONS))}"
+        )
+    return name not in _FLAGS
+
+
+def _beside(path: str, other: str) -> str:
+    return os.path.join(os.path.dirname(path), other)

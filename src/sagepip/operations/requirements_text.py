@@ -1,0 +1,87 @@
+"""The text of a requirement file: its encoding, and the lines as they are meant.
+
+Lines are joined at backslashes, then stripped of comments, then ``${VARIABLES}`` are replaced, in
+pip's order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from sagepip.ground.errors import TargetError
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_CODING = re.compile(rb"#.*coding[:=]\s*([-\w.]+)")
+_BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32-le"),  # before UTF-16's, which is the beginning of it
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
+
+def logical_lines(path: str, environ: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Read the lines of a requirement file that say something.
+
+    Args:
+        path: the file.
+        environ: the values of ``${VARIABLES}``; one that is unset or empty is left as it stands.
+
+    Yields:
+        The number of a line (of the first one, where several are joined) and its text.
+
+    Raises:
+        TargetError: the file cannot be read or decoded.
+    """
+    for number, joined in _joined(_decoded(path)):
+        line = _COMMENT.sub("", joined).strip()
+        line = _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
+        if line:
+            yield number, line
+
+
+def _decoded(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise TargetError(
+            f"cannot read the requirement file {path}: {why}", advice="is the path right?"
+        ) from error
+    encoding = "utf-8"
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    else:
+        for line in data.split(b"\n")[:2]:
+            if declared := _CODING.match(line):
+                encoding = declared[1].decode("ascii")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise TargetError(
+            f"{path}, line {number}: not {encoding}: byte 0x{data[error.start]:02x}",
+            advice="save it as UTF-8, or declare another encoding in the first line",
+        ) from error
+    except LookupError as error:
+        raise TargetError(f"{path}: unknown encoding: {encoding}", advice="use UTF-8") from error
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    first, parts = 0, list[str]()
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        first = first if parts else number
+        comment = _COMMENT.match(line)
+        if line.endswith("\\") and not comment:
+            parts.append(line[:-1])
+            continue
+        # A comment line ends a continuation; the blank keeps it a comment when joined.
+        joined = "".join([*parts, f" {line}" if comment else line])
+        parts = []
+        yield first, joined

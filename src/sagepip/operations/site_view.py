@@ -1,0 +1,88 @@
+"""What is installed where a destination's distributions will be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from sagepip.ground.destination import Destination
+from sagepip.ground.headers import Headers
+from sagepip.transaction.installed import InstalledDistribution, list_installed
+
+
+def visible_directories(destination: Destination) -> list[str]:
+    """Return the directories whose distributions count as installed, the destination's first.
+
+    With a ``--root`` or ``--target`` only the destination itself counts; otherwise what the
+    target interpreter sees counts too, as for pip.
+    """
+    directories = list(destination.metadata_directories)
+    alone = bool(destination.root) or destination.scheme.data == destination.scheme.purelib
+    if not alone:
+        directories += destination.python.site_directories
+    return list(dict.fromkeys(directories))
+
+
+class SiteView:
+    """Answers questions about what is installed; METADATA is read only of what is asked for.
+
+    Args:
+        directories: where to look; the first one that has a distribution hides the others'.
+        ignored: treat everything as absent (``--ignore-installed``).
+    """
+
+    def __init__(self, directories: list[str], *, ignored: bool = False) -> None:
+        self._by_name: dict[str, InstalledDistribution] = {}
+        if not ignored:
+            for one in list_installed(directories):
+                if not one.is_remnant:
+                    self._by_name.setdefault(one.name, one)
+
+    def find(self, name: str) -> InstalledDistribution | None:
+        """Return the installed distribution of a project, or None."""
+        return self._by_name.get(canonicalize_name(name))
+
+    def satisfies(self, requirement: Requirement) -> bool:
+        """Whether an installed version satisfies the specifier of a requirement."""
+        found = self.find(requirement.name)
+        if found is None:
+            return False
+        try:
+            version = Version(found.version)
+        except InvalidVersion:
+            return not requirement.specifier
+        return requirement.specifier.contains(version, prereleases=True)
+
+    def headers(self, name: str) -> Headers | None:
+        """Return the METADATA of an installed distribution, or None."""
+        found = self.find(name)
+        if found is None:
+            return None
+        text = found.read("METADATA") or found.read("PKG-INFO")
+        return None if text is None else Headers(text)
+
+
+def active_requirements(
+    headers: Headers, extras: frozenset[str], environment: Mapping[str, str]
+) -> Iterator[Requirement]:
+    """Yield the runtime requirements of a distribution that apply.
+
+    Args:
+        headers: its METADATA.
+        extras: the extras asked for.
+        environment: the marker values of the target interpreter.
+    """
+    wanted = {canonicalize_name(extra) for extra in extras}
+    for text in headers.get_all("Requires-Dist"):
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # as pip: an old distribution's mistake is not the user's
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({**environment, "extra": extra})
+            for extra in ("", *sorted(wanted))
+        ):
+            yield requirement

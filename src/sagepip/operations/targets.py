@@ -1,0 +1,52 @@
+"""What a user can ask to be installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceDirectory:
+    """A directory with a project in it.
+
+    Attributes:
+        path: absolute.
+        extras: the extras asked for, ``.[plot]``.
+        name: the name in ``NAME @ file:///…``, which the result must have; or an empty string.
+    """
+
+    path: str
+    extras: frozenset[str] = frozenset()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SourceArchive:
+    """An sdist: ``.tar.gz`` (or another tar) or ``.zip``; attributes as in SourceDirectory."""
+
+    path: str
+    extras: frozenset[str] = frozenset()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class WheelFile:
+    """A ``.whl`` file; attributes as in SourceDirectory."""
+
+    path: str
+    extras: frozenset[str] = frozenset()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class NamedRequirement:
+    """A requirement to resolve from the wheelhouse (or the index where it is allowed).
+
+    Attributes:
+        requirement: normalised text of it, as in ``networkx[extra]>=3; python_version<"4"``.
+    """
+
+    requirement: str
+
+
+Target = SourceDirectory | SourceArchive | WheelFile | NamedRequirement

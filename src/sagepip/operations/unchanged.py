@@ -1,0 +1,70 @@
+"""Whether a wheel is installed already, identical and intact."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zipfile
+
+from sagepip.ground.errors import ConflictError
+from sagepip.staging.wheel import WheelMetadata
+from sagepip.transaction.installed import InstalledDistribution, canonical_name
+from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
+
+_INSTALLATION_METADATA = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")
+
+
+def is_installed_intact(
+    wheel: WheelMetadata, installed: InstalledDistribution, *, with_bytecode: bool
+) -> bool:
+    """Whether every file of a wheel is installed with the content that the wheel has.
+
+    A wheel with a ``.data`` directory never counts as installed: what becomes of its files is
+    not in its RECORD.
+
+    Args:
+        wheel: the wheel.
+        installed: a distribution of the same project.
+        with_bytecode: whether modules must have bytecode too.
+    """
+    if canonical_name(wheel.name) != installed.name or not installed.is_dist_info:
+        return False
+    if os.path.basename(installed.metadata_path) != wheel.dist_info:
+        return False
+    try:
+        wanted = _wheel_record(wheel)
+        record = installed.record
+    except (BadRecord, ConflictError, OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
+        return False
+    if record is None or wanted is None:
+        return False
+    rows = {row.path: row for row in record}
+    if any(path not in rows or rows[path].digest != digest for path, digest in wanted.items()):
+        return False
+    modules = any(path.endswith(".py") for path in wanted)
+    if with_bytecode and modules and not any(path.endswith(".pyc") for path in rows):
+        return False
+    return all(_is_intact(row, recorded_path(row, installed.directory)) for row in record)
+
+
+def _wheel_record(wheel: WheelMetadata) -> dict[str, str] | None:
+    data = wheel.dist_info.removesuffix(".dist-info") + ".data/"
+    with zipfile.ZipFile(wheel.path) as archive:
+        rows = parse_record(archive.read(f"{wheel.dist_info}/RECORD").decode("utf-8"))
+    if any(row.path.startswith(data) for row in rows):
+        return None
+    own = {f"{wheel.dist_info}/{name}" for name in _INSTALLATION_METADATA}
+    return {row.path: row.digest for row in rows if row.path not in own}
+
+
+def _is_intact(row: RecordRow, path: str) -> bool:
+    try:
+        if not row.digest:
+            return os.path.lexists(path)
+        algorithm, _, expected = row.digest.partition("=")
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, algorithm).digest()
+    except (OSError, ValueError):
+        return False
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=") == expected

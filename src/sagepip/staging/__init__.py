@@ -1,0 +1,1 @@
+"""A wheel becomes a staged distribution."""

@@ -1,0 +1,325 @@
+"""Unpack wheels, through ``installer``: the only module that imports it.
+
+A wheel is read once: each member's hash is compared with RECORD while the member is written to
+the staging area. A member that is not what RECORD says stops the installation before anything
+live was touched, because nothing live is touched here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, cast
+
+import installer
+from installer.destinations import WheelDestination
+from installer.exceptions import InstallerError
+from installer.records import Hash, InvalidRecordEntry, RecordEntry, parse_record_file
+from installer.scripts import Script
+from installer.sources import WheelContentElement, WheelFile
+from installer.utils import Scheme as SchemeKey
+
+from sagepip.ground.destination import Destination
+from sagepip.ground.errors import TargetError
+from sagepip.staging import gate
+from sagepip.staging.bytecode import compile_staged
+from sagepip.staging.scripts import shebang, with_shebang
+from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+from sagepip.transaction.record import RecordRow, format_record
+from sagepip.transaction.staging_area import StagedDistribution, StagingArea
+
+_CHUNK = 1 << 18
+_PLACEMENT = Callable[[str], str]
+
+
+def stage_wheel(
+    wheel: str,
+    destination: Destination,
+    area: StagingArea,
+    *,
+    additional_metadata: dict[str, bytes],
+    compile_bytecode: bool,
+    ignore_requires_python: bool = False,
+) -> StagedDistribution:
+    """Unpack a wheel into a staging area, complete with scripts, bytecode and RECORD.
+
+    Args:
+        wheel: the path of the wheel.
+        destination: where it is going to be installed.
+        area: where its files wait.
+        additional_metadata: what the installer adds to the dist-info: INSTALLER and the like.
+        compile_bytecode: whether to compile its modules.
+        ignore_requires_python: accept it for a Python that it does not want.
+
+    Raises:
+        TargetError: the wheel is damaged, hostile, or not for the target interpreter.
+    """
+    metadata = read_wheel_metadata(wheel)
+    writer = _Writer(wheel, metadata, destination, compile_bytecode)
+
+    def placement(final: str) -> str:
+        live = area.resolve(destination.live(final))
+        writer.live_files.add(live)
+        staged = area.claim(live, metadata.label)
+        if staged is None:
+            raise TargetError(
+                f"{wheel}: {final} is also in {area.claimed_by(live)}",
+                advice="two wheels of one call, or two parts of one wheel, claim the same file",
+            )
+        return staged
+
+    _unpack(wheel, metadata, writer, placement, additional_metadata, ignore_requires_python)
+    root = writer.root_directory
+    return StagedDistribution(
+        name=metadata.name,
+        version=metadata.version,
+        metadata_path=area.resolve(destination.live(os.path.join(root, metadata.dist_info))),
+        files=frozenset(writer.live_files),
+    )
+
+
+def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool = False) -> None:
+    """Unpack a wheel straight into a directory that nobody else sees: a build environment.
+
+    Args:
+        wheel: the path of the wheel.
+        destination: of the private environment.
+        compile_bytecode: whether to compile its modules.
+
+    Raises:
+        TargetError: the wheel is damaged, hostile, or not for the target interpreter.
+    """
+    metadata = read_wheel_metadata(wheel)
+    writer = _Writer(wheel, metadata, destination, compile_bytecode)
+    roots = [os.path.normpath(path) for path in vars(destination.scheme).values()]
+
+    def placement(final: str) -> str:
+        if not any(final.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
+            raise TargetError(f"{wheel}: {final} lies outside the environment")
+        live = destination.live(final)
+        os.makedirs(os.path.dirname(live), exist_ok=True)
+        return live
+
+    _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
+
+
+def _unpack(
+    wheel: str,
+    metadata: WheelMetadata,
+    writer: _Writer,
+    placement: _PLACEMENT,
+    additional_metadata: dict[str, bytes],
+    ignore_requires_python: bool,
+) -> None:
+    writer.placement = placement
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            source = _CheckedWheel(archive)
+            source.check(wheel, metadata, writer.destination, ignore_requires_python)
+            with warnings.catch_warnings():
+                # installer warns of __pycache__ members, which it leaves out; so do we.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                installer.install(source, writer, additional_metadata)
+    except (InstallerError, InvalidRecordEntry, AssertionError, UnicodeDecodeError) as error:
+        raise TargetError(f"{wheel}: {error}", advice="the wheel is malformed") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TargetError(
+            f"{wheel}: {error}", advice="the file is damaged; fetch or build it again"
+        ) from error
+
+
+class _CheckedWheel(WheelFile):
+    """A wheel that has passed the gate, and whose members carry what RECORD says of them."""
+
+    def check(
+        self,
+        wheel: str,
+        metadata: WheelMetadata,
+        destination: Destination,
+        ignore_requires_python: bool,
+    ) -> None:
+        """Apply all checks that need no content (see :mod:`sagepip.staging.gate`)."""
+        names = self._zipfile.namelist()
+        gate.check_members(wheel, names, self.dist_info_dir, self.data_dir)
+        gate.check_wheel_version(wheel, metadata.wheel_headers)
+        gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
+        if not ignore_requires_python:
+            gate.check_requires_python(wheel, metadata.headers, destination.python)
+        gate.check_tags(wheel, metadata.tags, destination.python)
+        if "entry_points.txt" in self.dist_info_filenames:
+            gate.check_scripts(wheel, self.read_dist_info("entry_points.txt"))
+        rows = parse_record_file(self.read_dist_info("RECORD").splitlines())
+        gate.check_hashes(wheel, ((path, digest) for path, digest, _ in rows))
+        self.validate_record(validate_contents=False)
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        """Yield the members as ``WheelFile`` does, with streams that know what to expect."""
+        for record, stream, is_executable in super().get_contents():
+            if gate.is_installation_metadata(record[0], self.dist_info_dir):
+                continue
+            yield record, cast(BinaryIO, _Member(stream, record)), is_executable
+
+
+class _Member:
+    """A member's stream together with its row of RECORD."""
+
+    def __init__(self, stream: BinaryIO, record: tuple[str, str, str]) -> None:
+        self.stream = stream
+        self.path, self.expected, self.size = record
+
+
+class _Writer(WheelDestination):
+    """Writes a wheel's files to where the placement says, and its RECORD."""
+
+    def __init__(
+        self,
+        wheel: str,
+        metadata: WheelMetadata,
+        destination: Destination,
+        compile_bytecode: bool,
+    ) -> None:
+        self.wheel = wheel
+        self.destination = destination
+        self.placement: _PLACEMENT = str
+        self.live_files: set[str] = set()
+        self._metadata = metadata
+        self._compile = compile_bytecode
+        self._modules: list[tuple[str, str]] = []
+        root_key = "purelib" if metadata.root_is_purelib else "platlib"
+        self.root_directory = destination.scheme.path(root_key, metadata.file_name)
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+
+    def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
+        """Write the script of an entry point."""
+        interpreter = self.destination.python.executable
+        _, data = Script(name, module, attr, section).generate(interpreter, "posix")
+        body = data[data.index(b"# -*- coding") :]
+        return self._write("scripts", name, io.BytesIO(shebang(interpreter) + body), True)
+
+    def write_file(
+        self, scheme: SchemeKey, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """Write one file, comparing it with its row of RECORD where it comes from the wheel."""
+        name = os.fspath(path)
+        if not isinstance(stream, _Member):
+            return self._write(scheme, name, stream, is_executable)
+        member: _Member = stream
+        if scheme == "scripts":
+            gate.check_script_name(self.wheel, name)
+            hashing = _HashingStream(member.stream, member.expected)
+            script = with_shebang(cast(BinaryIO, hashing), self.destination.python.executable)
+            if script is not None:
+                self._verify(member, hashing.digest(), hashing.size)
+                return self._write(scheme, name, io.BytesIO(script), True)
+            member.stream.seek(0)
+            is_executable = True
+        entry = self._write(scheme, name, member.stream, is_executable, member.expected)
+        self._verify(member, str(entry.hash_), entry.size or 0)
+        return entry
+
+    def finalize_installation(
+        self,
+        scheme: SchemeKey,
+        record_file_path: str,
+        records: Iterable[tuple[SchemeKey, RecordEntry]],
+    ) -> None:
+        """Compile what was written, and write RECORD over all of it."""
+        rows = []
+        for key, entry in records:
+            final = self._final(key, entry.path)
+            if entry.path != record_file_path or key != scheme:
+                rows.append(RecordRow(self._row_path(final), str(entry.hash_ or ""), entry.size))
+        if self._compile:
+            rows += [RecordRow(self._row_path(final)) for final in self._compiled()]
+        record = self._final(scheme, record_file_path)
+        rows.append(RecordRow(self._row_path(record)))
+        self._write(scheme, record_file_path, io.BytesIO(format_record(rows)), False)
+
+    def _compiled(self) -> list[str]:
+        found = []
+        by_final = {final: staged for staged, final in self._modules}
+        for final, bytecode in compile_staged(self._modules, self.destination.python):
+            # The bytecode lies beside the staged module already; its place has to be claimed.
+            staged = self.placement(bytecode)
+            if os.path.dirname(os.path.dirname(staged)) != os.path.dirname(by_final[final]):
+                raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
+            found.append(bytecode)
+        return found
+
+    def _final(self, key: str, path: str) -> str:
+        base = self.destination.scheme.path(key, self._metadata.file_name)
+        final = os.path.normpath(os.path.join(base, path))
+        if not final.startswith(os.path.normpath(base).rstrip(os.sep) + os.sep):
+            raise TargetError(
+                f"{self.wheel}: {path!r} leads out of {base}", advice="do not install this wheel"
+            )
+        return final
+
+    def _row_path(self, final: str) -> str:
+        return os.path.relpath(final, self.root_directory)
+
+    def _write(
+        self, key: str, path: str, stream: BinaryIO, executable: bool, expected: str = ""
+    ) -> RecordEntry:
+        final = self._final(key, path)
+        staged = self.placement(final)
+        hashing = _HashingStream(stream, expected)
+        mode = 0o777 if executable else 0o666
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb", buffering=0) as out:
+            while chunk := hashing.read(_CHUNK):
+                view = memoryview(chunk)
+                while view:
+                    view = view[out.write(view) or 0 :]
+        if executable:
+            os.chmod(staged, mode & ~self._umask | 0o111)
+        if key in ("purelib", "platlib") and final.endswith(".py"):
+            self._modules.append((staged, final))
+        return RecordEntry(path, Hash.parse(hashing.digest()), hashing.size)
+
+    def _verify(self, member: _Member, digest: str, size: int) -> None:
+        if member.expected and digest != member.expected:
+            raise TargetError(
+                f"{self.wheel}: {member.path} is not what RECORD says (hash {digest}, expected "
+                f"{member.expected})",
+                advice="the wheel was altered or damaged; fetch or build it again",
+            )
+        if member.size and int(member.size) != size:
+            raise TargetError(
+                f"{self.wheel}: {member.path} has {size} bytes, RECORD says {member.size}",
+                advice="the wheel was altered or damaged; fetch or build it again",
+            )
+
+
+class _HashingStream:
+    """Hashes what is read through it, with the algorithm of an expected hash."""
+
+    def __init__(self, stream: BinaryIO, expected: str = "") -> None:
+        self._stream = stream
+        self._algorithm = expected.partition("=")[0] or "sha256"
+        self._hash = hashlib.new(self._algorithm)
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def readline(self, limit: int = -1) -> bytes:
+        data = self._stream.readline(limit)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def digest(self) -> str:
+        """Return the hash in the form of RECORD."""
+        value = base64.urlsafe_b64encode(self._hash.digest()).decode().rstrip("=")
+        return f"{self._algorithm}={value}"

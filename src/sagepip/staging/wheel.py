@@ -1,0 +1,147 @@
+"""What a wheel says of itself, read without unpacking it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+from sagepip.ground.errors import TargetError
+from sagepip.ground.headers import Headers
+
+_METADATA_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class WheelMetadata:
+    """What a wheel says of itself.
+
+    Attributes:
+        path: the wheel.
+        file_name: the project's name as the file name spells it.
+        file_version: the version as the file name spells it.
+        tags: the expanded compatibility tags of the file name.
+        dist_info: the name of its dist-info directory.
+        headers: its METADATA.
+        wheel_headers: its WHEEL.
+    """
+
+    path: str
+    file_name: str
+    file_version: str
+    tags: tuple[str, ...]
+    dist_info: str
+    headers: Headers
+    wheel_headers: Headers
+
+    @property
+    def name(self) -> str:
+        """The project's name as METADATA spells it."""
+        return self.headers.get("Name") or self.file_name
+
+    @property
+    def version(self) -> str:
+        """The version as METADATA spells it."""
+        return self.headers.get("Version") or self.file_version
+
+    @property
+    def label(self) -> str:
+        """Name and version, for messages."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def root_is_purelib(self) -> bool:
+        """Whether its root goes to purelib (else platlib)."""
+        return self.wheel_headers.get("Root-Is-Purelib") == "true"
+
+
+def check_regular_file(path: str, kind: str) -> None:
+    """Refuse a path that is not a readable regular file, before anything tries to read it.
+
+    Args:
+        path: any path.
+        kind: what it should be, for the message.
+
+    Raises:
+        TargetError: see above.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise TargetError(f"cannot read the {kind} {path}: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise TargetError(f"{path} is not a {kind}: it is not a regular file")
+
+
+def read_wheel_metadata(path: str) -> WheelMetadata:
+    """Read the metadata of a wheel.
+
+    Args:
+        path: the absolute path of the ``.whl`` file.
+
+    Raises:
+        TargetError: it is no wheel, or its metadata cannot be read.
+    """
+    check_regular_file(path, "wheel")
+    file_name, version, tags = _parse_file_name(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            dist_info = _find_dist_info(path, archive)
+            metadata = _read_text(path, archive, f"{dist_info}/METADATA")
+            wheel = _read_text(path, archive, f"{dist_info}/WHEEL")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TargetError(
+            f"{path}: {error}", advice="the file is damaged; fetch or build it again"
+        ) from error
+    except OSError as error:
+        raise TargetError(f"cannot read the wheel {path}: {error.strerror}") from error
+    return WheelMetadata(
+        path, file_name, version, tags, dist_info, Headers(metadata), Headers(wheel)
+    )
+
+
+def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:
+    """Split a wheel's file name (binary distribution format, "File name convention")."""
+    name = os.path.basename(path)
+    parts = name.removesuffix(".whl").split("-")
+    if not name.endswith(".whl") or len(parts) not in (5, 6) or not all(parts):
+        raise TargetError(
+            f"{path}: {name!r} is not the file name of a wheel",
+            advice="NAME-VERSION-PYTHON-ABI-PLATFORM.whl; do not rename wheels",
+        )
+    tags = tuple(
+        f"{python}-{abi}-{platform}".lower()
+        for python in parts[-3].split(".")
+        for abi in parts[-2].split(".")
+        for platform in parts[-1].split(".")
+    )
+    return parts[0], parts[1], tags
+
+
+def _find_dist_info(path: str, archive: zipfile.ZipFile) -> str:
+    tops = {name.partition("/")[0] for name in archive.namelist()}
+    found = sorted(name for name in tops if name.endswith(".dist-info"))
+    if len(found) != 1:
+        raise TargetError(
+            f"{path}: it holds {len(found) or 'no'} .dist-info directories "
+            f"({', '.join(found) or 'one is needed'})",
+            advice="the wheel is malformed; build it again",
+        )
+    return found[0]
+
+
+def _read_text(path: str, archive: zipfile.ZipFile, member: str) -> str:
+    try:
+        info = archive.getinfo(member)
+    except KeyError:
+        raise TargetError(
+            f"{path}: it holds no {member}", advice="the wheel is malformed; build it again"
+        ) from None
+    if info.file_size > _METADATA_BYTES:
+        raise TargetError(f"{path}: {member} is unreasonably large ({info.file_size} bytes)")
+    try:
+        return archive.read(info).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TargetError(f"{path}: {member} is not UTF-8: {error}") from error

@@ -1,0 +1,1 @@
+"""Plan, journal, commit and recovery of changes to a site, under its lock."""

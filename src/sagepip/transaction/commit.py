@@ -1,0 +1,90 @@
+"""Carry a plan out: forward over all its steps, or back to where it began."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sagepip.ground.errors import CommitError, RecoveryError
+from sagepip.transaction.journal import journal_path, remove_journal, write_journal
+from sagepip.transaction.steps import Plan, Step
+
+_DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: bool) -> None:
+    """Carry out a plan whose assumptions hold, under the lock of the site.
+
+    Args:
+        site: the resolved site directory; its lock is held and it has no journal.
+        plan: what to do.
+        journal: the journal of it, ready to be written.
+        temporary: where to write the journal before it is renamed into place.
+        sync: whether the journal must survive a loss of power.
+
+    Raises:
+        CommitError: a step failed; everything is as it was.
+        RecoveryError: a step failed, and so did taking back another; the journal is kept.
+    """
+    with signals_deferred():
+        try:
+            write_journal(site, journal, temporary, sync=sync)
+        except OSError as error:
+            raise CommitError(
+                f"cannot write the journal {journal_path(site)}: {error.strerror}",
+                advice="nothing was changed",
+            ) from error
+        done: list[Step] = []
+        try:
+            for step in plan.steps:
+                step.do()
+                done.append(step)
+            remove_journal(site)
+        except OSError as error:
+            _roll_back(site, done, error)
+            raise CommitError(
+                f"cannot publish {error.filename2 or error.filename}: {error.strerror}",
+                advice="nothing was changed",
+            ) from error
+
+
+def finish(steps: Sequence[Step]) -> None:
+    """Do the steps that are not done yet, in order; for recovery."""
+    for step in steps:
+        if not step.is_done():
+            step.do()
+
+
+def take_back(steps: Sequence[Step]) -> None:
+    """Undo the steps that are done, the last first; for recovery."""
+    for step in reversed(steps):
+        if step.is_done():
+            step.undo()
+
+
+def _roll_back(site: str, done: Sequence[Step], cause: OSError) -> None:
+    try:
+        for step in reversed(done):
+            step.undo()
+        remove_journal(site)
+    except OSError as error:
+        raise RecoveryError(
+            f"cannot publish {cause.filename2 or cause.filename} ({cause.strerror}), and cannot "
+            f"roll back: {error.filename}: {error.strerror}",
+            advice=f"put that right, then run any sagepip command on {site}: it will recover",
+        ) from error
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Hold back SIGINT, SIGTERM and SIGHUP for the body; they arrive after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread runs handlers
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,138 @@
+"""File locks: the only module that imports fcntl and filelock."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import filelock
+
+from sagepip.ground.errors import LockError
+from sagepip.ground.filesystem import identity
+
+BaseFileLock = filelock.BaseFileLock
+Timeout = filelock.Timeout
+# Only the one process that has passed the gate polls, and only while a holder that did not
+# come through the gate (flock(1), a shared reader) is inside.
+_POLL_SECONDS = 0.003
+_NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+
+
+def exclusive_file_lock(path: str, on_acquired: Callable[[int], None]) -> filelock.BaseFileLock:
+    """Return the lock object of a path, not yet acquired; its file is never unlinked.
+
+    Args:
+        path: the lock file.
+        on_acquired: called with the descriptor once the lock is held.
+    """
+    return filelock.FileLock(
+        path,
+        poll_interval=_POLL_SECONDS,
+        thread_local=False,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+        on_acquired=on_acquired,
+    )
+
+
+def try_exclusive(descriptor: int) -> bool:
+    """Lock an open file exclusively if that needs no waiting; return whether it did."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_exclusive(descriptor: int) -> None:
+    """Lock an open file exclusively, queueing in the kernel for as long as it takes."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def wait_exclusive_bounded(
+    descriptor: int, deadline: float | None, reminder: float, remind: Callable[[], None]
+) -> bool:
+    """Lock an open file exclusively, queueing in the kernel, up to a deadline.
+
+    The kernel's queue is fair but knows no time limit, so a thread waits in it.
+
+    Args:
+        descriptor: the open file; stays the caller's.
+        deadline: on the monotonic clock, in seconds; None for none.
+        reminder: seconds between calls of ``remind``.
+        remind: called while the waiting goes on.
+
+    Returns:
+        Whether the lock was got; False once the deadline has passed.
+    """
+    # The duplicate shares the lock, and is the thread's to close if the lock comes too late.
+    waiter = _Waiter(os.dup(descriptor))
+    waiter.start()
+    try:
+        while True:
+            left = reminder if deadline is None else min(reminder, deadline - time.monotonic())
+            if waiter.done.wait(max(0.0, left)):
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                waiter.abandon()
+                return False
+            remind()
+    except BaseException:
+        waiter.abandon()
+        raise
+    if waiter.error is not None:
+        raise waiter.error
+    return True
+
+
+def still_names(path: str, descriptor: int) -> bool:
+    """Whether a path still names the file that a descriptor has open."""
+    opened = os.fstat(descriptor)
+    return identity(path) == (opened.st_dev, opened.st_ino)
+
+
+def lock_error(path: str, error: OSError) -> LockError:
+    """Turn what the system said about a lock file into what the user can do about it."""
+    if error.errno in _NO_FLOCK:
+        return LockError(
+            f"the file system of {path} has no flock ({error.strerror})",
+            advice="install to a local file system, or mount this one with lock support",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return LockError(
+            f"cannot lock {path}: {error.strerror}",
+            advice="is the target writable for this user? install as its owner, or elsewhere",
+        )
+    return LockError(f"cannot lock {path}: {error.strerror}", advice="check the target directory")
+
+
+class _Waiter(threading.Thread):
+    """Takes a blocking flock in the background, and gives it back if nobody wants it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(daemon=True, name="sagepip-lock-waiter")
+        self.done = threading.Event()
+        self.error: OSError | None = None
+        self._descriptor = descriptor
+        self._handover = threading.Lock()
+        self._abandoned = False
+
+    def run(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            self.error = error
+        with self._handover:
+            if self._abandoned and self.error is None:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            os.close(self._descriptor)
+            self.done.set()
+
+    def abandon(self) -> None:
+        """Say that the lock is not wanted any more, whenever it comes."""
+        with self._handover:
+            self._abandoned = True

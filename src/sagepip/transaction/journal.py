@@ -1,0 +1,182 @@
+"""The journal: what a commit is going to do, on disk before the first step.
+
+``SITE/.sagepip/journal`` exists only while a commit is under way. It is written aside and
+renamed into place, so that it is whole or absent; a checksum guards against what a file system
+may make of it afterwards. Paths are relative to the site, so that a site can be recovered under
+another name. A journal that cannot be understood stops everything and is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+
+from sagepip.ground.errors import RecoveryError
+from sagepip.ground.filesystem import publish_file, remove_file
+from sagepip.transaction.holder import Holder
+from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.steps import MakeDirectory, Place, Plan, Retire, Step, Swap
+
+_VERSION = 1
+_NAME = "journal"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A journal as read back.
+
+    Attributes:
+        transaction: the identifier of the transaction, the name of its directory.
+        owner: the process that wrote it, in the words of a message.
+        what: what it was about, ``install six 1.17.0``.
+        plan: what it was going to do, with absolute paths.
+    """
+
+    transaction: str
+    owner: str
+    what: str
+    plan: Plan
+
+
+def journal_path(site: str) -> str:
+    """Return the path of a site's journal."""
+    return os.path.join(site, STATE_DIRECTORY, _NAME)
+
+
+def format_journal(site: str, transaction: str, what: str, plan: Plan) -> bytes:
+    """Return the bytes of a journal.
+
+    Args:
+        site: the resolved site directory.
+        transaction: its identifier.
+        what: what it is about, for people.
+        plan: what it is going to do.
+    """
+    body = json.dumps(
+        {
+            "transaction": transaction,
+            "owner": Holder.current().line().decode().strip(),
+            "what": what,
+            "before": [_dump(step, site) for step in plan.before],
+            "commit": [_dump(step, site) for step in plan.commit],
+            "after": [_dump(step, site) for step in plan.after],
+        }
+    ).encode()
+    head = f"sagepip-journal {_VERSION} {hashlib.sha256(body).hexdigest()}\n"
+    return head.encode() + body + b"\n"
+
+
+def write_journal(site: str, data: bytes, temporary: str, *, sync: bool) -> None:
+    """Put a journal into place in one step.
+
+    Args:
+        site: the resolved site directory, whose lock is held.
+        data: as :func:`format_journal` returns it.
+        temporary: a path on the same mount, in the transaction's own directory.
+        sync: whether it must survive a loss of power.
+    """
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    publish_file(temporary, journal_path(site))
+
+
+def remove_journal(site: str) -> None:
+    """Take the journal away: the transaction has ended, one way or the other."""
+    remove_file(journal_path(site))
+
+
+def read_journal(site: str) -> Journal | None:
+    """Return the journal of a site, or None if there is none.
+
+    Raises:
+        RecoveryError: it is of another version, damaged or nonsense; it stays where it is.
+    """
+    path = journal_path(site)
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise RecoveryError(f"cannot read the journal {path}: {error.strerror}") from error
+    head, _, body = data.partition(b"\n")
+    fields = head.split(b" ")
+    if len(fields) != 3 or fields[0] != b"sagepip-journal":
+        raise _bad(path, "it is not a journal")
+    if fields[1] != str(_VERSION).encode():
+        raise _bad(path, "another version of sagepip wrote it")
+    body = body.removesuffix(b"\n")
+    if hashlib.sha256(body).hexdigest().encode() != fields[2]:
+        raise _bad(path, "its checksum is wrong")
+    try:
+        read = json.loads(body)
+        plan = Plan(
+            tuple(_load(step, site) for step in read["before"]),
+            tuple(_load(step, site) for step in read["commit"]),
+            tuple(_load(step, site) for step in read["after"]),
+        )
+        owner, what, name = str(read["owner"]), str(read["what"]), str(read["transaction"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad(path, "it makes no sense") from error
+    if os.sep in name or name in ("", ".", ".."):
+        raise _bad(path, "it makes no sense")
+    holder = Holder.parse(owner.encode())
+    return Journal(name, str(holder or owner), what, plan)
+
+
+def _bad(path: str, why: str) -> RecoveryError:
+    return RecoveryError(
+        f"cannot use the journal {path} of an interrupted change: {why}",
+        advice="recover with the sagepip that wrote it; sites must not be changed before",
+    )
+
+
+def _dump(step: Step, site: str) -> list[object]:
+    def relative(path: str) -> str:
+        return os.path.relpath(path, site)
+
+    if isinstance(step, MakeDirectory):
+        return ["mkdir", relative(step.path)]
+    if isinstance(step, Swap):
+        return ["swap", relative(step.source), relative(step.target), step.inode, step.old]
+    kind = "place" if isinstance(step, Place) else "retire"
+    return [kind, relative(step.source), relative(step.target), step.inode]
+
+
+def _load(entry: list[object], site: str) -> Step:
+    kind, *fields = entry
+    paths = [
+        os.path.normpath(os.path.join(site, field)) for field in fields if isinstance(field, str)
+    ]
+    inodes = [_identity(field) for field in fields if not isinstance(field, str)]
+    if kind == "mkdir":
+        (path,) = paths
+        return MakeDirectory(path)
+    source, target = paths
+    if kind == "swap":
+        inode, old = inodes
+        return Swap(source, target, inode, old)
+    (inode,) = inodes
+    if kind == "place":
+        return Place(source, target, inode)
+    if kind == "retire":
+        return Retire(source, target, inode)
+    raise ValueError(f"unknown step {kind!r}")
+
+
+def _identity(field: object) -> tuple[int, int]:
+    if not isinstance(field, list) or len(field) != 2:
+        raise ValueError("not an identity")
+    device, inode = field
+    if not isinstance(device, int) or not isinstance(inode, int):
+        raise ValueError("not an identity")
+    return (device, inode)

@@ -1,0 +1,86 @@
+"""Locks that are not a site's: on the owner of a transaction, and on directories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sagepip.ground import console
+from sagepip.transaction.flock import lock_error, still_names, try_exclusive, wait_exclusive
+from sagepip.transaction.holder import Holder
+
+
+class OwnerMark:
+    """A locked file that tells whether the process which owns a transaction is still there.
+
+    The lock is freed by the kernel when the process ends, however it ends; a process number
+    could have been given to another process meanwhile.
+
+    Args:
+        path: the path of the file; its directory exists.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def take(self) -> bool:
+        """Make the file and lock it; return whether it is ours and still bears its name.
+
+        Raises:
+            FileNotFoundError: the directory has gone (a sweep took it for an orphan).
+        """
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if try_exclusive(self._descriptor) and still_names(self.path, self._descriptor):
+            os.write(self._descriptor, Holder.current().line())
+            return True
+        self.drop()
+        return False
+
+    def take_over(self) -> bool:
+        """Lock the file of a transaction whose owner has gone; return whether it had.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        if try_exclusive(self._descriptor):
+            return True
+        self.drop()
+        return False
+
+    def drop(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+@contextmanager
+def directory_lock(path: str, purpose: str) -> Iterator[None]:
+    """Hold an exclusive lock on a directory itself, leaving no file in it.
+
+    For directories that are not sites: a source tree being built, a wheelhouse being written.
+
+    Args:
+        path: the directory.
+        purpose: what is going on, in the words of the message to those who wait.
+
+    Raises:
+        LockError: the directory cannot be locked.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise lock_error(path, error) from error
+    try:
+        try:
+            if not try_exclusive(descriptor):
+                console.note(f"waiting for {path}: another process is {purpose}")
+                wait_exclusive(descriptor)
+        except OSError as error:
+            raise lock_error(path, error) from error
+        yield
+    finally:
+        os.close(descriptor)

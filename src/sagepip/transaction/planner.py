@@ -1,0 +1,326 @@
+"""Work out the plan: from what is staged and what is live to places, swaps and retirements.
+
+Nothing live is changed here. The staging area is: a directory that will be swapped in gets hard
+links to the files that only the old version has, so that the old metadata never points at
+nothing while it is visible.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from sagepip.ground.errors import ConflictError
+from sagepip.ground.filesystem import (
+    Identity,
+    can_exchange,
+    identity,
+    is_real_directory,
+    link_or_copy,
+    make_directories,
+    remove_directory_if_empty,
+    remove_file,
+)
+from sagepip.transaction.installed import InstalledDistribution
+from sagepip.transaction.ownership import (
+    bytecode_source,
+    find_owner,
+    is_wholly_owned,
+    owned_files,
+    same_content,
+)
+from sagepip.transaction.removal import removal_steps
+from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
+from sagepip.transaction.steps import (
+    DirectoryStamp,
+    MakeDirectory,
+    Place,
+    Plan,
+    Retire,
+    Step,
+    Swap,
+)
+
+# A change within the clock tick of the last one does not show in a directory's time.
+_CLOCK_TICK_SECONDS = 0.02
+
+
+class _Phase(IntEnum):
+    """The order of publication before the dist-info (DESIGN.md, Commit protocol, 5 to 7)."""
+
+    DIRECTORIES = 0
+    MODULES = 1
+    DATA = 2
+    SCRIPTS = 3
+    PTH = 4
+
+
+class Planner:
+    """Plans one transaction; can be asked again when the live tree has changed meanwhile.
+
+    Args:
+        area: the staging area, complete.
+        staged: the distributions in it.
+        metadata_directories: the live directories that hold dist-infos.
+        scripts_root: the live directory of scripts.
+    """
+
+    def __init__(
+        self,
+        area: StagingArea,
+        staged: Sequence[StagedDistribution],
+        metadata_directories: Sequence[str],
+        scripts_root: str,
+    ) -> None:
+        self._area = area
+        self._staged = staged
+        self._metadata_directories = metadata_directories
+        self._scripts_root = scripts_root
+        self._carried: list[str] = []
+        self._trash_number = 0
+        self._reset()
+
+    def plan(self, replaced: Sequence[InstalledDistribution]) -> Plan:
+        """Return the plan that publishes what is staged in place of ``replaced``.
+
+        Raises:
+            ConflictError: a file that is not ours to replace is in the way.
+        """
+        self._reset()
+        live_roots = self._area.live_roots
+        for distribution in replaced:
+            if not distribution.is_remnant:
+                self._old |= owned_files(distribution, live_roots)
+        for one in self._staged:
+            self._new |= one.files
+        self._old_directories: frozenset[str] = _ancestors(self._old)
+        metadata = {one.metadata_path for one in self._staged}
+        for root in self._area.roots:
+            self._make_missing_directories(root.live)
+        for root in self._area.roots:
+            self._publish_children(root, root.new, root.live, skip=metadata)
+        commit = tuple(self._metadata_step(one) for one in self._staged)
+        superseded = [one for one in replaced if one.metadata_path not in metadata]
+        before = [step for _, step in sorted(self._steps, key=lambda pair: pair[0])]
+        after: list[Step] = [self._retire(one.metadata_path) for one in superseded]
+        after += self._remove_leftovers(superseded, metadata)
+        return Plan(tuple(before), commit, tuple(after), tuple(self._stamps))
+
+    def _reset(self) -> None:
+        for path in reversed(self._carried):
+            if is_real_directory(path):
+                remove_directory_if_empty(path)
+            else:
+                remove_file(path)
+        self._carried.clear()
+        self._old: set[str] = set()
+        self._new: set[str] = set()
+        self._steps: list[tuple[_Phase, Step]] = []
+        self._stamps: list[DirectoryStamp] = []
+        self._swapped: dict[str, str] = {}
+        self._made: dict[str, None] = {}
+
+    # ------------------------------------------------------------------ publishing
+
+    def _publish_children(
+        self, root: StagingRoot, staged: str, live: str, skip: Iterable[str] = ()
+    ) -> None:
+        for name in sorted(os.listdir(staged)):
+            path = os.path.join(live, name)
+            if path not in skip:
+                self._publish(root, os.path.join(staged, name), path)
+
+    def _publish(self, root: StagingRoot, staged: str, live: str) -> None:
+        try:
+            found = os.lstat(live)
+        except FileNotFoundError:
+            if live in self._made:
+                self._publish_children(root, staged, live)
+                return
+            self._add(root, live, Place(staged, live, _known(staged)))
+            return
+        is_directory = stat.S_ISDIR(found.st_mode)
+        if is_real_directory(staged):
+            if is_directory:
+                self._publish_directory(root, staged, live)
+            elif self._is_followed_link(live, found):
+                self._publish_children(root, staged, os.path.realpath(live))
+            elif live in self._old:
+                self._replace(root, staged, live, (found.st_dev, found.st_ino))
+            else:
+                self._refuse(live)
+        elif is_directory:
+            walked = is_wholly_owned(live, self._old)
+            if walked is None or live not in self._old_directories:
+                self._refuse(live)
+            else:
+                self._stamp(walked)
+                self._replace(root, staged, live, (found.st_dev, found.st_ino))
+        elif live in self._old or self._is_bytecode_of_ours(live):
+            self._replace(root, staged, live, (found.st_dev, found.st_ino))
+        elif not same_content(staged, live):
+            self._refuse(live)
+
+    def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
+        self._let_clock_tick(live)
+        walked = is_wholly_owned(live, self._old) if live in self._old_directories else None
+        if walked is None or not can_exchange(self._area.directory):
+            self._publish_children(root, staged, live)
+            return
+        self._stamp(walked)
+        self._carry_old_files(live, staged)
+        found = identity(live)
+        if found is None:
+            raise _vanished(live)
+        self._replace(root, staged, live, found)
+        self._swapped[live] = staged
+
+    def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
+        if can_exchange(self._area.directory):
+            self._add(root, live, Swap(staged, live, _known(staged), old))
+        else:
+            self._add(root, live, self._retire(live))
+            self._add(root, live, Place(staged, live, _known(staged)))
+
+    def _add(self, root: StagingRoot, live: str, step: Step) -> None:
+        if root.live in self._metadata_directories:
+            top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root.live
+            phase = _Phase.PTH if top_level_pth else _Phase.MODULES
+        elif root.live == self._scripts_root:
+            phase = _Phase.SCRIPTS
+        else:
+            phase = _Phase.DATA
+        self._steps.append((phase, step))
+
+    def _make_missing_directories(self, path: str) -> None:
+        missing: list[str] = []
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for one in reversed(missing):
+            if one not in self._made:
+                self._made[one] = None
+                self._steps.append((_Phase.DIRECTORIES, MakeDirectory(one)))
+
+    def _metadata_step(self, one: StagedDistribution) -> Step:
+        staged = self._area.staged_path(one.metadata_path)
+        old = identity(one.metadata_path)
+        if old is None:
+            return Place(staged, one.metadata_path, _known(staged))
+        if not can_exchange(self._area.directory):
+            raise ConflictError(
+                f"{one.metadata_path} cannot be replaced in one step: this file system cannot "
+                "exchange two names",
+                advice="uninstall the distribution first",
+            )
+        return Swap(staged, one.metadata_path, _known(staged), old)
+
+    # ------------------------------------------------------------------ what is there already
+
+    def _is_bytecode_of_ours(self, live: str) -> bool:
+        source = bytecode_source(live)
+        return source is not None and (source in self._old or source in self._new)
+
+    def _is_followed_link(self, live: str, found: os.stat_result) -> bool:
+        """Whether a link stands for a directory within the roots (``lib64`` → ``lib``)."""
+        if not stat.S_ISLNK(found.st_mode) or not os.path.isdir(live) or live in self._old:
+            return False
+        if os.path.dirname(live) in self._metadata_directories:
+            return False
+        resolved = os.path.realpath(live)
+        return any(
+            resolved.startswith(root.rstrip(os.sep) + os.sep) for root in self._area.live_roots
+        )
+
+    def _refuse(self, live: str) -> None:
+        owner = find_owner(live, self._metadata_directories)
+        raise ConflictError(
+            f"{live} is in the way; it belongs to {owner or 'no installed distribution'}",
+            advice="remove it or uninstall its owner, then try again",
+        )
+
+    def _stamp(self, directories: Iterable[str]) -> None:
+        for path in directories:
+            stamp = DirectoryStamp.of(path)
+            if stamp is None:
+                raise _vanished(path)
+            self._stamps.append(stamp)
+
+    def _let_clock_tick(self, directory: str) -> None:
+        age = time.time() - os.lstat(directory).st_mtime
+        if 0 <= age < _CLOCK_TICK_SECONDS:
+            time.sleep(_CLOCK_TICK_SECONDS - age)
+
+    # ------------------------------------------------------------------ the old version's files
+
+    def _carry_old_files(self, live: str, staged: str) -> None:
+        """Give the directory that will be swapped in what only the old version has."""
+        prefix = live + os.sep
+        for path in sorted(self._old):
+            if not path.startswith(prefix) or path in self._new or not os.path.lexists(path):
+                continue
+            target = os.path.join(staged, path[len(prefix) :])
+            if os.path.lexists(target):
+                continue
+            self._carried += make_directories(os.path.dirname(target))
+            link_or_copy(path, target)
+            self._carried.append(target)
+
+    def _remove_leftovers(
+        self, superseded: Sequence[InstalledDistribution], metadata: set[str]
+    ) -> list[Step]:
+        """Plan the end of what the replaced distributions own and the new ones do not."""
+        gone = tuple(one.metadata_path + os.sep for one in superseded)
+        kept = tuple(path + os.sep for path in metadata)
+        files = {
+            path
+            for path in self._old - self._new
+            if not path.startswith(gone) and not path.startswith(kept)
+        }
+        roots = self._area.live_roots
+        return removal_steps(
+            files,
+            kept=_ancestors(self._new) | set(roots) | _ancestors(roots),
+            now_at=self._path_after_swap,
+            retire=self._retire,
+        )
+
+    def _path_after_swap(self, live: str) -> tuple[str, bool]:
+        """Return where what will bear a live name is now, and whether a swap brings it there."""
+        above = live
+        while len(above) > 1:
+            if above in self._swapped:
+                return self._swapped[above] + live[len(above) :], True
+            above = os.path.dirname(above)
+        return live, False
+
+    def _retire(self, live: str) -> Retire:
+        self._trash_number += 1
+        now, made_by_plan = self._path_after_swap(live)
+        root = self._area.root_of(live)
+        trash = os.path.join(root.trash, str(self._trash_number))
+        return Retire(live, trash, _known(now), made_by_plan)
+
+
+def _ancestors(files: Iterable[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for path in files:
+        parent = os.path.dirname(path)
+        while parent not in found and parent != os.path.dirname(parent):
+            found.add(parent)
+            parent = os.path.dirname(parent)
+    return frozenset(found)
+
+
+def _known(path: str) -> Identity:
+    found = identity(path)
+    if found is None:
+        raise _vanished(path)
+    return found
+
+
+def _vanished(path: str) -> ConflictError:
+    return ConflictError(f"{path} vanished while the change was planned", advice="try again")

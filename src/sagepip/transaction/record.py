@@ -1,0 +1,70 @@
+"""RECORD: the list of a distribution's files (the recording-installed-projects specification)."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    """One row.
+
+    Attributes:
+        path: relative to the directory that holds the dist-info, with ``/``; or absolute.
+        digest: ``sha256=…`` in URL-safe base64 without padding, or an empty string.
+        size: in bytes, or None.
+    """
+
+    path: str
+    digest: str = ""
+    size: int | None = None
+
+
+class BadRecord(ValueError):
+    """A RECORD that cannot be understood; the text says which row and why."""
+
+
+def parse_record(text: str) -> list[RecordRow]:
+    """Read the rows of a RECORD.
+
+    Raises:
+        BadRecord: a row has not three fields, no path, or a size that is no number.
+    """
+    rows: list[RecordRow] = []
+    try:
+        for number, fields in enumerate(csv.reader(text.splitlines()), 1):
+            if not fields:
+                continue
+            if len(fields) != 3 or not fields[0]:
+                raise BadRecord(f"row {number} is not path,hash,size")
+            path, digest, size = fields
+            if size and not size.isdecimal():
+                raise BadRecord(f"row {number}: the size {size!r} is not a number")
+            rows.append(RecordRow(path, digest, int(size) if size else None))
+    except csv.Error as error:
+        raise BadRecord(str(error)) from error
+    return rows
+
+
+def format_record(rows: Iterable[RecordRow]) -> bytes:
+    """Write the rows of a RECORD, sorted by path."""
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in sorted(rows, key=lambda one: one.path):
+        writer.writerow((row.path, row.digest, "" if row.size is None else row.size))
+    return stream.getvalue().encode("utf-8")
+
+
+def recorded_path(row: RecordRow, metadata_directory: str) -> str:
+    """Return the absolute, normalised path that a row stands for.
+
+    Args:
+        row: a row of a RECORD.
+        metadata_directory: the directory that holds the dist-info.
+    """
+    return os.path.normpath(os.path.join(metadata_directory, row.path))

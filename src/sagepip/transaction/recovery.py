@@ -1,0 +1,112 @@
+"""Bring a site back to the old or forward to the new state after an interrupted commit.
+
+One question decides: is the first dist-info of the plan's commit part in place? Every step is
+tried for being done by the identity of what its names refer to, so recovery can itself be
+interrupted at any point and run again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sagepip.ground import console
+from sagepip.ground.errors import RecoveryError
+from sagepip.ground.filesystem import remove_directory_if_empty, remove_tree
+from sagepip.transaction.commit import finish, signals_deferred, take_back
+from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
+from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.owner_mark import OwnerMark
+
+TRANSACTIONS = "txn"
+OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What recovery did.
+
+    Attributes:
+        journal: the journal that it found.
+        forward: whether the new state was completed (else the old one was restored).
+    """
+
+    journal: Journal
+    forward: bool
+
+    def __str__(self) -> str:
+        """Return it in the words of a message."""
+        outcome = "completed" if self.forward else "rolled back"
+        return f"{outcome} the interrupted {self.journal.what} of {self.journal.owner}"
+
+
+def recover(site: str) -> Recovered | None:
+    """Resolve a hot journal, under the lock of the site.
+
+    Args:
+        site: the resolved site directory; its lock is held.
+
+    Returns:
+        What was done; None if there was no journal.
+
+    Raises:
+        RecoveryError: the journal cannot be used, or a step cannot be done; the journal is kept.
+    """
+    journal = read_journal(site)
+    if journal is None:
+        return None
+    plan = journal.plan
+    forward = bool(plan.commit) and plan.commit[0].is_done()
+    try:
+        with signals_deferred():
+            if forward:
+                finish(plan.steps)
+            else:
+                take_back(plan.steps)
+            remove_journal(site)
+    except OSError as error:
+        raise RecoveryError(
+            f"cannot recover the interrupted {journal.what}: {error.filename}: {error.strerror}",
+            advice=f"put that right and try again; the journal {journal_path(site)} is kept",
+        ) from error
+    recovered = Recovered(journal, forward)
+    console.note(f"{site}: {recovered}")
+    return recovered
+
+
+def sweep(site: str) -> None:
+    """Remove what transactions whose owners have gone left behind; needs no lock of the site.
+
+    Args:
+        site: the resolved site directory.
+    """
+    transactions = os.path.join(site, STATE_DIRECTORY, TRANSACTIONS)
+    try:
+        names = os.listdir(transactions)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        _sweep_one(site, os.path.join(transactions, name), name)
+    remove_directory_if_empty(transactions)
+
+
+def _sweep_one(site: str, directory: str, name: str) -> None:
+    mark = OwnerMark(os.path.join(directory, OWNER))
+    try:
+        if not mark.take_over():
+            return  # its owner lives
+    except FileNotFoundError:
+        # Its owner is just making it, or was killed right then: only an empty one goes.
+        remove_directory_if_empty(directory)
+        return
+    except OSError:
+        return
+    try:
+        # Only now: an owner that is gone writes no journal any more.
+        journal = read_journal(site)
+        if journal is None or journal.transaction != name:
+            remove_tree(directory)
+    except RecoveryError:
+        return  # until it is resolved, nothing that it may need is removed
+    finally:
+        mark.drop()

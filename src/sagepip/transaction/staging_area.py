@@ -1,0 +1,169 @@
+"""Where a transaction's files wait: one tree for each live root, on the mount of that root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sagepip.ground.errors import ConflictError, TargetError
+from sagepip.ground.filesystem import can_rename_between, make_directories
+
+_NAME_BYTES = 255
+
+
+@dataclass(frozen=True)
+class StagingRoot:
+    """A live root and the directories on its mount that belong to the transaction.
+
+    Attributes:
+        live: the live directory; it may not exist yet.
+        new: what will be placed below ``live``, with the same relative paths.
+        trash: where what is retired from ``live`` goes.
+    """
+
+    live: str
+    new: str
+    trash: str
+
+    def staged(self, live: str) -> str:
+        """Return the staged path of a live path below the root."""
+        return self.new + live[len(self.live.rstrip(os.sep)) :]
+
+
+@dataclass(frozen=True)
+class StagedDistribution:
+    """A distribution that is complete in the staging area.
+
+    Attributes:
+        name: as its METADATA says.
+        version: as its METADATA says.
+        metadata_path: the live path that its dist-info will have.
+        files: the live paths of all its files, RECORD and bytecode included.
+    """
+
+    name: str
+    version: str
+    metadata_path: str
+    files: frozenset[str]
+
+
+class StagingArea:
+    """The staged files of one transaction; a live path leads to exactly one staged path.
+
+    Args:
+        directory: the transaction's own directory.
+        live_roots: the resolved live directories that may be written to.
+    """
+
+    def __init__(self, directory: str, live_roots: Sequence[str]) -> None:
+        self.directory = directory
+        # The deepest root that holds a path is its root: site-packages before the prefix.
+        self.live_roots = sorted(set(live_roots), key=len, reverse=True)
+        self._roots: dict[str, StagingRoot] = {}
+        self._claimed: dict[str, str] = {}
+        self._directories: set[str] = set()
+        self._staged_parents: set[str] = set()
+        self._resolved: dict[str, str] = {}
+
+    @property
+    def roots(self) -> list[StagingRoot]:
+        """The roots that something was staged for, the deepest first."""
+        return [self._roots[live] for live in self.live_roots if live in self._roots]
+
+    def resolve(self, live: str) -> str:
+        """Return a live path with its parent resolved, so that it names the file one way only.
+
+        Raises:
+            TargetError: it is outside every root.
+        """
+        parent, name = os.path.split(live)
+        resolved = self._resolved.get(parent)
+        if resolved is None:
+            resolved = self._resolved[parent] = os.path.realpath(parent)
+            self._live_root(os.path.join(resolved, name))
+        return os.path.join(resolved, name)
+
+    def root_of(self, live: str) -> StagingRoot:
+        """Return the root of a resolved live path, making its directories at first use."""
+        live_root = self._live_root(live)
+        root = self._roots.get(live_root)
+        if root is None:
+            root = self._roots[live_root] = self._make_root(live_root)
+        return root
+
+    def claim(self, live: str, owner: str) -> str | None:
+        """Reserve a resolved live path for one file and return where to write it.
+
+        Args:
+            live: as :meth:`resolve` returns it.
+            owner: the distribution, for messages.
+
+        Returns:
+            The staged path, whose parent exists; None if the path was claimed before.
+
+        Raises:
+            TargetError: the name is too long, or a directory is where a file is to be.
+        """
+        if any(len(os.fsencode(part)) > _NAME_BYTES for part in live.split(os.sep)[-2:]):
+            raise TargetError(f"{owner}: the file name is too long: {live}")
+        if live in self._claimed:
+            return None
+        root = self.root_of(live)
+        staged = root.staged(live)
+        parent = os.path.dirname(live)
+        if live in self._directories or any(
+            above in self._claimed for above in _up_to(parent, root.live)
+        ):
+            raise TargetError(f"{owner}: {live} is both a file and a directory in it")
+        self._directories.update(_up_to(parent, root.live))
+        self._claimed[live] = owner
+        if parent not in self._staged_parents:
+            make_directories(os.path.dirname(staged))
+            self._staged_parents.add(parent)
+        return staged
+
+    def claimed_by(self, live: str) -> str:
+        """Return the owner of a claimed live path."""
+        return self._claimed[live]
+
+    def staged_path(self, live: str) -> str:
+        """Return the staged path of a resolved live path."""
+        root = self.root_of(live)
+        return root.staged(live)
+
+    def _live_root(self, live: str) -> str:
+        for root in self.live_roots:
+            if live.startswith(root.rstrip(os.sep) + os.sep):
+                return root
+        raise TargetError(
+            f"{live} lies outside the target's directories ({', '.join(self.live_roots)})",
+            advice="the distribution is malformed or hostile, or a directory is a link elsewhere",
+        )
+
+    def _make_root(self, live_root: str) -> StagingRoot:
+        number = len(self._roots)
+        base = self.directory
+        above = live_root
+        while not os.path.isdir(above):
+            above = os.path.dirname(above)
+        if not can_rename_between(self.directory, above):
+            raise ConflictError(
+                f"{live_root} is on another file system than {self.directory}",
+                advice="sagepip cannot install over two file systems yet",
+            )
+        root = StagingRoot(
+            live_root, os.path.join(base, f"new-{number}"), os.path.join(base, f"trash-{number}")
+        )
+        make_directories(root.new)
+        make_directories(root.trash)
+        return root
+
+
+def _up_to(directory: str, root: str) -> list[str]:
+    """Return a directory and its parents below a root."""
+    found = []
+    while len(directory) > len(root):
+        found.append(directory)
+        directory = os.path.dirname(directory)
+    return found

@@ -1,0 +1,207 @@
+"""The steps a plan is made of: what each does, undoes, and how it is known to be done.
+
+Paths are absolute. Identities (device, inode) tell after a crash whether a step is done: a name
+that refers to the very inode that was to move there has got it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sagepip.ground.filesystem import (
+    Identity,
+    identity,
+    make_directory,
+    place,
+    remove_directory_if_empty,
+    swap,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Rename a staged file or directory to a live name that is absent.
+
+    Attributes:
+        source: the staged path.
+        target: the live path.
+        inode: what moves.
+    """
+
+    source: str
+    target: str
+    inode: Identity
+
+    def do(self) -> None:
+        """Carry the step out."""
+        place(self.source, self.target)
+
+    def undo(self) -> None:
+        """Take the step back."""
+        place(self.target, self.source)
+
+    def is_done(self) -> bool:
+        """Whether the step has been carried out (and not taken back)."""
+        return identity(self.target) == self.inode
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return identity(self.target) is None
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Exchange a staged file or directory with the live one of that name.
+
+    Attributes:
+        source: the staged path; holds the old one afterwards.
+        target: the live path.
+        inode: the new one.
+        old: the one it replaces.
+    """
+
+    source: str
+    target: str
+    inode: Identity
+    old: Identity
+
+    def do(self) -> None:
+        """Carry the step out."""
+        swap(self.source, self.target)
+
+    def undo(self) -> None:
+        """Take the step back."""
+        swap(self.source, self.target)
+
+    def is_done(self) -> bool:
+        """Whether the step has been carried out (and not taken back)."""
+        return identity(self.target) == self.inode
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return identity(self.target) == self.old
+
+
+@dataclass(frozen=True)
+class Retire:
+    """Rename a live file or directory into the trash of the transaction.
+
+    Attributes:
+        source: the live path.
+        target: the path in the trash.
+        inode: what moves.
+        made_by_plan: whether the live path comes into being by an earlier step of the plan.
+    """
+
+    source: str
+    target: str
+    inode: Identity
+    made_by_plan: bool = False
+
+    def do(self) -> None:
+        """Carry the step out."""
+        place(self.source, self.target)
+
+    def undo(self) -> None:
+        """Take the step back."""
+        place(self.target, self.source)
+
+    def is_done(self) -> bool:
+        """Whether the step has been carried out (and not taken back)."""
+        return identity(self.target) == self.inode
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return self.made_by_plan or identity(self.source) == self.inode
+
+
+@dataclass(frozen=True)
+class MakeDirectory:
+    """Make a live directory that is missing; somebody else may make it first.
+
+    Attributes:
+        path: the live path.
+    """
+
+    path: str
+
+    def do(self) -> None:
+        """Carry the step out."""
+        make_directory(self.path)
+
+    def undo(self) -> None:
+        """Take the step back, unless something is in it by now."""
+        remove_directory_if_empty(self.path)
+
+    def is_done(self) -> bool:
+        """Whether the directory is there."""
+        return os.path.isdir(self.path)
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return True
+
+
+Step = Place | Swap | Retire | MakeDirectory
+
+
+@dataclass(frozen=True)
+class DirectoryStamp:
+    """A live directory as it was when the plan was made.
+
+    Attributes:
+        path: the directory.
+        inode: what it was.
+        modified: its modification time in nanoseconds.
+    """
+
+    path: str
+    inode: Identity
+    modified: int
+
+    @classmethod
+    def of(cls, path: str) -> DirectoryStamp | None:
+        """Return the stamp of a directory as it is now, or None if there is none."""
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return None
+        return cls(path, (found.st_dev, found.st_ino), found.st_mtime_ns)
+
+    def still_holds(self) -> bool:
+        """Whether nothing was added to or removed from it since."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self.inode and found.st_mtime_ns == self.modified
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a transaction will do to live trees, in order.
+
+    Attributes:
+        before: directories and modules, headers and data, scripts, ``.pth`` files: what must be
+            in place before the metadata that lists it.
+        commit: the dist-infos; once the first of them is done, the transaction is committed.
+        after: what the replaced distributions leave behind, their metadata first.
+        stamps: directories that must not have changed when the plan is carried out.
+    """
+
+    before: tuple[Step, ...]
+    commit: tuple[Step, ...]
+    after: tuple[Step, ...]
+    stamps: tuple[DirectoryStamp, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in order."""
+        return self.before + self.commit + self.after
+
+    def still_holds(self) -> bool:
+        """Whether the live trees are still as they were when the plan was made."""
+        return all(stamp.still_holds() for stamp in self.stamps) and all(
+            step.still_holds() for step in self.steps
+        )

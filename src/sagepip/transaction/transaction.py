@@ -1,0 +1,146 @@
+"""A transaction on one site: its directory, its staging area, its commit."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
+from sagepip.ground.filesystem import make_directories, remove_directory_if_empty, remove_tree
+from sagepip.transaction.commit import commit_plan
+from sagepip.transaction.journal import format_journal, read_journal
+from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
+from sagepip.transaction.owner_mark import OwnerMark
+from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, sweep
+from sagepip.transaction.staging_area import StagingArea
+from sagepip.transaction.steps import Plan
+
+_ATTEMPTS = 20
+
+
+class Transaction:
+    """One change of one site; use :func:`begin_transaction`.
+
+    Attributes:
+        site: the resolved site directory.
+        name: the identifier, unique on the site.
+        directory: ``SITE/.sagepip/txn/ID``.
+        area: where the files wait that will be published.
+        lock: the lock of the site; tells the times waited and held after :meth:`commit`.
+    """
+
+    def __init__(self, site: str, directory: str, live_roots: Sequence[str]) -> None:
+        self.site = site
+        self.name = os.path.basename(directory)
+        self.directory = directory
+        self.area = StagingArea(directory, live_roots)
+        self.lock = SiteLock(site)
+
+    def commit(
+        self,
+        make_plan: Callable[[], Plan],
+        still_current: Callable[[], bool],
+        what: str,
+        *,
+        lock_timeout: float | None,
+        discard_lock: bool,
+    ) -> Plan:
+        """Plan, take the lock, and carry the plan out if its assumptions still hold.
+
+        Args:
+            make_plan: works the plan out from what is live; called again, without the lock, when
+                the site has changed meanwhile.
+            still_current: under the lock, whether what ``make_plan`` found out about the site, and
+                did not put into the plan, is still so; must be quick.
+            what: what the change is, for the journal: ``install six 1.17.0``.
+            lock_timeout: seconds to wait for the lock, or None.
+            discard_lock: remove the lock's files at the end (a DESTDIR keeps nothing of ours).
+
+        Returns:
+            The plan that was carried out.
+
+        Raises:
+            CommitError, RecoveryError, LockTimeout, LockError, ConflictError: see there; but for
+                RecoveryError, the site is as it was.
+        """
+        sync = bool(os.environ.get("SAGEPIP_SYNC", "").strip("0"))
+        temporary = os.path.join(self.directory, "journal")
+        for _ in range(_ATTEMPTS):
+            plan = make_plan()
+            journal = format_journal(self.site, self.name, what, plan)
+            with self.lock.hold(lock_timeout):
+                recovered = recover(self.site)
+                if recovered is None and still_current() and plan.still_holds():
+                    commit_plan(self.site, plan, journal, temporary, sync=sync)
+                    if discard_lock:
+                        self._discard()
+                    return plan
+        raise ConflictError(
+            f"{self.site} changed again and again while the change was planned",
+            advice="another program writes to it without the lock; stop it and try again",
+        )
+
+    def _discard(self) -> None:
+        remove_tree(self.directory)
+        remove_directory_if_empty(os.path.dirname(self.directory))
+        self.lock.discard()
+
+
+@contextmanager
+def begin_transaction(site: str, live_roots: Sequence[str]) -> Iterator[Transaction]:
+    """Make a transaction's directory; whatever is left of it is removed at the end.
+
+    Args:
+        site: the resolved site directory; made if it is missing.
+        live_roots: the resolved live directories that the transaction may write to.
+
+    Raises:
+        CommitError: the directory cannot be made.
+    """
+    sweep(site)
+    made: list[str] = []
+    try:
+        made = make_directories(site)
+        directory, mark = _make_directory(site)
+    except OSError as error:
+        for path in reversed(made):
+            remove_directory_if_empty(path)
+        raise CommitError(
+            f"cannot write to {site}: {error.strerror}",
+            advice="is it writable for this user? choose another --prefix, or become its owner",
+        ) from error
+    try:
+        yield Transaction(site, directory, live_roots)
+    finally:
+        _end(site, directory, mark, made)
+
+
+def _make_directory(site: str) -> tuple[str, OwnerMark]:
+    parent = os.path.join(site, STATE_DIRECTORY, TRANSACTIONS)
+    while True:
+        directory = os.path.join(parent, secrets.token_hex(8))
+        try:
+            make_directories(directory)
+            mark = OwnerMark(os.path.join(directory, OWNER))
+            if mark.take():
+                return directory, mark
+        except FileNotFoundError:
+            continue  # a sweep, or another transaction's end, removed a directory just made
+
+
+def _end(site: str, directory: str, mark: OwnerMark, made: Sequence[str]) -> None:
+    try:
+        journal = read_journal(site)
+        keep = journal is not None and journal.transaction == os.path.basename(directory)
+    except RecoveryError:
+        keep = True
+    if not keep:
+        remove_tree(directory)
+    mark.drop()
+    remove_directory_if_empty(os.path.dirname(directory))
+    # A site that this transaction made and left empty goes too, but not its lock once taken.
+    remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY))
+    for path in reversed(made):
+        remove_directory_if_empty(path)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.environment import VirtualEnvironment
-from bench.processes import ProcessTable
+from bench.processes import Command, ProcessTable
 
 VERSION = "1.2.3"
 """The version that every tiny project must be built with."""
@@ -69,7 +69,7 @@ class TinyBuilder:
         (source / "pyproject.toml").write_text(project)
         (source / "tiny.py").write_text("ANSWER = 42\n")
         try:
-            command = [self._python, "-c", HOOK, source / "dist"]
+            command: Command = [self._python, "-c", HOOK, source / "dist"]
             done = self._processes.run(command, env=self._env, cwd=source)
             if done.returncode != 0:
                 return done.last_lines()

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,13 @@ from packaging.utils import (
 
 DROPPED_PREFIXES = ("PIP_", "PYTHON", "SAGE", "VIRTUAL_ENV", "SETUPTOOLS_SCM_")
 """Variables of the caller that must not reach what is measured."""
+
+PIP_DOWNLOAD = (
+    *(sys.executable, "-m", "pip", "download", "--quiet"),
+    *("--no-deps", "--disable-pip-version-check"),
+)
+
+DOWNLOADS_AT_ONCE = 4
 
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that answers nothing: what reaches for the network fails at once."""
@@ -73,9 +81,15 @@ def _fetch(pins: Iterable[Pin], directory: Path, *, binary: bool) -> dict[Pin, P
     directory.mkdir(parents=True, exist_ok=True)
     found = _stored(directory)
     missing = [pin for pin in wanted if pin not in found]
-    for number, pin in enumerate(missing, 1):
-        print(f"  [{number}/{len(missing)}] {pin}", file=sys.stderr, flush=True)
-        _download(pin, directory, binary=binary)
+    with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        jobs = [pool.submit(_download, pin, directory, binary=binary) for pin in missing]
+        for number, (pin, job) in enumerate(zip(missing, jobs, strict=True), 1):
+            try:
+                job.result()
+            except PreparationError:
+                pool.shutdown(cancel_futures=True)
+                raise
+            print(f"  downloaded {number}/{len(missing)}: {pin}", file=sys.stderr, flush=True)
     found = _stored(directory)
     if lost := [str(pin) for pin in wanted if pin not in found]:
         raise PreparationError(f"pip downloaded, but not under the name asked for: {lost}")
@@ -102,8 +116,7 @@ def _download(pin: Pin, directory: Path, *, binary: bool) -> None:
     choice = "--only-binary=:all:" if binary else f"--no-binary={pin.name}"
     with tempfile.TemporaryDirectory(prefix=".new-", dir=directory) as scratch:
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            + ["--disable-pip-version-check", choice, "--dest", scratch, str(pin)],
+            [*PIP_DOWNLOAD, choice, "--dest", scratch, str(pin)],
             env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -175,7 +188,7 @@ class VirtualEnvironment:
         """Its site-packages directory."""
         return next(self.root.glob("lib/python*/site-packages"))
 
-    def pip(self, *arguments: str | Path) -> list[str | Path]:
+    def pip(self, *arguments: str | Path) -> Sequence[str | Path]:
         """The command line by which this program's pip works on this environment."""
         return [sys.executable, "-m", "pip", "--python", self.python, *arguments]
 

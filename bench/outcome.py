@@ -111,8 +111,11 @@ class RaceReport:
         cells = [str(number) for number in numbers]
         styles = [GOOD if number == 0 else BAD for number in numbers]
         self._table.row(
-            [self._titles[outcome.way], str(outcome.reinstalls), str(outcome.builds), cells[0]]
-            + [str(outcome.looks), *cells[1:]],
+            [
+                self._titles[outcome.way],
+                *(str(outcome.reinstalls), str(outcome.builds), cells[0]),
+                *(str(outcome.looks), *cells[1:]),
+            ],
             [BOLD if outcome.ours else None, None, None, styles[0], None, *styles[1:]],
         )
 
@@ -134,4 +137,8 @@ class RaceReport:
         for text in wrong:
             print(paint(f"FAILED: {text}", BAD))
         if not wrong:
-            print(paint("Today's ways were seen to fail, sagepip was not.", GOOD))
+            seen = {
+                "Today's ways were seen to fail": not all(each.ours for each in outcomes),
+                "sagepip never failed": any(each.ours for each in outcomes),
+            }
+            print(paint("; ".join(text for text, tried in seen.items() if tried) + ".", GOOD))

@@ -14,6 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+Command = Sequence[str | Path]
+"""A program and its arguments."""
+
 
 class Stopped(Exception):
     """A process was to be started after :meth:`ProcessTable.stop`."""
@@ -58,7 +61,7 @@ class ProcessTable:
 
     def start(
         self,
-        command: Sequence[str | Path],
+        command: Command,
         *,
         env: Mapping[str, str],
         cwd: Path | None = None,
@@ -98,7 +101,7 @@ class ProcessTable:
 
     def run(
         self,
-        command: Sequence[str | Path],
+        command: Command,
         *,
         env: Mapping[str, str],
         cwd: Path | None = None,
@@ -126,5 +129,5 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _exit_on_signal(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)

@@ -26,7 +26,7 @@ from bench.builds import PLAIN, RELYING, TinyBuilder
 from bench.environment import PreparationError, VirtualEnvironment, tool_environment
 from bench.observer import metadata_names, observe
 from bench.outcome import Outcome, RaceReport
-from bench.processes import Finished, ProcessTable, Stopped
+from bench.processes import Command, Finished, ProcessTable, Stopped
 from bench.ways import PROJECT, WAYS, Arena, Reinstall, Way, Wheels
 
 GIVEN_UP = 3
@@ -103,10 +103,13 @@ class Race:
 
     def _start_observer(self) -> Popen[str]:
         arena = self._arena
+        command: Command = [
+            *(sys.executable, "-m", "bench.observing", "--python", arena.venv.python),
+            *("--site", arena.venv.site, "--name", PROJECT),
+            *("--wheel", arena.wheels.newer, "--wheel", arena.wheels.older),
+        ]
         return arena.processes.start(
-            [sys.executable, "-m", "bench.observing", "--python", arena.venv.python]
-            + ["--site", arena.venv.site, "--name", PROJECT]
-            + ["--wheel", arena.wheels.newer, "--wheel", arena.wheels.older],
+            command,
             env=arena.env,
             cwd=Path(__file__).parent.parent,
             with_stdin=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.environment import (
     console_script,
     fetch_wheels,
 )
-from bench.processes import Finished, ProcessTable
+from bench.processes import Command, Finished, ProcessTable
 
 PROJECT = "setuptools_scm"
 
@@ -65,17 +65,17 @@ class Arena:
     env: dict[str, str]
     processes: ProcessTable
 
-    def run(self, command: Sequence[str | Path]) -> Finished:
+    def run(self, command: Command) -> Finished:
         """Run one command of a reinstall."""
         return self.processes.run(command, env=self.env, cwd=self.scratch)
 
-    def must(self, command: Sequence[str | Path]) -> None:
+    def must(self, command: Command) -> None:
         """Run a command of the preparations."""
         done = self.run(command)
         if done.returncode != 0:
             raise PreparationError(f"{command[0]} failed:\n{done.last_lines()}")
 
-    def pip_install(self, *arguments: str | Path) -> list[str | Path]:
+    def pip_install(self, *arguments: str | Path) -> Command:
         """The command line of pip's that installs wheels and nothing else."""
         return self.venv.pip("install", "--quiet", "--no-deps", "--no-index", *arguments)
 
@@ -114,7 +114,7 @@ def _stage(arena: Arena) -> Path:
 
 def _copy(arena: Arena) -> Reinstall:
     staged = _stage(arena)
-    command: list[str | Path] = ["cp", "-Rp", f"{staged}/.", arena.venv.root]
+    command: Command = ["cp", "-Rp", f"{staged}/.", arena.venv.root]
     return lambda: arena.run(command)
 
 
@@ -135,8 +135,10 @@ def _pip(arena: Arena) -> Reinstall:
 
 def _sagepip(arena: Arena, wheel: Path) -> Finished:
     return arena.run(
-        [console_script("sage-pip-install"), "--no-index", "--find-links", wheel.parent]
-        + ["--python", arena.venv.python, "--no-deps", "--force-reinstall", wheel]
+        [
+            *(console_script("sage-pip-install"), "--no-index", "--find-links", wheel.parent),
+            *("--python", arena.venv.python, "--no-deps", "--force-reinstall", wheel),
+        ]
     )
 
 

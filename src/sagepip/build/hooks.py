@@ -21,13 +21,14 @@ class HookRunner:
         verbosity: 1 and up copies the output to stderr while a hook runs.
 
     Attributes:
-        started: whether any hook was started, so that the log is worth keeping.
+        is_suspect: whether a hook failed or has made the wheel, so that what it left may tell why
+            there is no good wheel.
     """
 
     def __init__(
         self, *, project: str, log_path: str, sources: PackageSources, verbosity: int
     ) -> None:
-        self.started = False
+        self.is_suspect = False
         self._project = project
         self._log_path = log_path
         self._sources = sources
@@ -56,7 +57,7 @@ class HookRunner:
         hook = cmd[2]
         environ = hook_environ(self._sources)
         environ.update(extra_environ or {})
-        self.started = True
+        self.is_suspect = hook == "build_wheel"
         with open(self._log_path, "ab") as log:
             log.write(f"=== {hook} of {self._project}\n".encode("utf-8", "replace"))
             start = log.tell()
@@ -82,6 +83,7 @@ class HookRunner:
     def _failed(self, hook: str, how: str, start: int) -> BuildError:
         from sagepip.build.child_process import tail
 
+        self.is_suspect = True
         return BuildError(
             f"{hook} of {self._project} {how}; log: {self._log_path}",
             advice="" if self._verbosity >= 1 else "the end of its output is above",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,10 @@ class Explanation:
 def describe_sources(sources: PackageSources) -> str:
     """Return where distributions are looked for, for a message."""
     if sources.find_links:
-        places = " or ".join(sources.find_links)
+        places = " or ".join(
+            place if os.path.exists(place) else f"{place} (which is not there)"
+            for place in sources.find_links
+        )
         return f"{places} or the package index" if sources.index_allowed else places
     return "the package index" if sources.index_allowed else "no place: no wheelhouse was given"
 
@@ -63,8 +67,8 @@ def explain(output: str, sources: PackageSources) -> Explanation:
             )
         if found := _CYCLE.search(line.strip(_FRAME)):
             return Explanation(
-                f"building {found['requirement']} needs itself: {found['link']} is among its own "
-                "build requirements",
+                f"building {found['requirement'].split()[0]} needs itself: {found['link']} is "
+                "among its own build requirements, or among theirs",
                 "provide a wheel of one of the packages in the cycle",
                 is_build=True,
             )
@@ -77,12 +81,18 @@ def explain(output: str, sources: PackageSources) -> Explanation:
     for line in lines:
         if found := _FAILED_BUILD.search(line):
             return Explanation(
-                f"building {found['what']} from its source failed when {found['step']}",
+                f"building {found['what'].split(' from ')[0]} from its source failed when "
+                f"{found['step']}",
                 "provide a wheel of it",
                 is_build=True,
             )
         if found := _UNSATISFIED.search(line):
             return _unsatisfied(found, sources, is_build="subprocess-exited" in output)
+    if "ERROR: Exception:" in lines:
+        # A crash of pip: that is what it makes of a damaged sdist.
+        reading = [line.split()[1] for line in lines if re.match(r"Processing \S", line)]
+        about = f"{reading[-1]} cannot be used: " if reading else "pip failed: "
+        return Explanation(about + _last_said(lines), "is that file whole?" if reading else "")
     return Explanation(_errors(lines), "")
 
 
@@ -108,8 +118,6 @@ def _unsatisfied(found: re.Match[str], sources: PackageSources, *, is_build: boo
 
 def _unfit_files(requirement: str, sources: PackageSources) -> list[str]:
     """Return the names of files of the project that pip saw and did not consider."""
-    import os
-
     from sagepip.build.wheelhouse import candidates
 
     name = re.match(r"[A-Za-z0-9._-]+", requirement)
@@ -142,5 +150,9 @@ def _errors(lines: list[str]) -> str:
             errors.append(cleaned)
     if errors:
         return "; ".join(errors[:_MOST_LINES])
-    said = [line for line in lines if line.strip()]
-    return _HELP.sub("", said[-1]) if said else "it said nothing"
+    return _last_said(lines)
+
+
+def _last_said(lines: list[str]) -> str:
+    said = [line.strip() for line in lines if line.strip()]
+    return _HELP.sub("", said[-1]) if said else "pip said nothing"

@@ -73,10 +73,10 @@ def build_wheel(
         try:
             built = _deliver(run.wheel(), output_directory)
         except BuildError as error:
-            keep = keep or run.hooks.started
-            if run.hooks.started:
-                raise _with_traces(error, workspace) from error
-            raise
+            if not run.hooks.is_suspect:
+                raise
+            keep = True
+            raise _with_traces(error, workspace) from error
         finally:
             if not keep:
                 remove_tree(workspace)

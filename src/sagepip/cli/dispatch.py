@@ -69,9 +69,12 @@ def _start(command: Command, invocation: Invocation) -> int:
 
 
 def _help() -> str:
-    lines = ["Usage: sagepip [OPTIONS] SUBCOMMAND …", "", "Subcommands:"]
-    for command in COMMANDS.values():
-        later = "" if command.module else " (in a later version)"
-        lines.append(f"  {command.name:<10} {command.summary}{later}")
+    lines = ["Usage: sagepip [OPTIONS] SUBCOMMAND ...", "", "Subcommands:"]
+    built = [command for command in COMMANDS.values() if command.module]
+    later = [command for command in COMMANDS.values() if not command.module]
+    lines += [f"  {command.name:<10} {command.summary}" for command in built]
+    if later:
+        lines += ["", "In a later version:"]
+        lines += [f"  {command.name:<10} {command.summary}" for command in later]
     lines += ["", "Options may stand before the subcommand. See sagepip SUBCOMMAND --help.", ""]
     return "\n".join(lines)

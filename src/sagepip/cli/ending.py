@@ -88,7 +88,6 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # What was asked for is done; that nobody reads it is not a failure of the command.
         _silence()
     except OSError as error:
         messages.print_problem(f"cannot write to standard output: {error.strerror}", debug=False)

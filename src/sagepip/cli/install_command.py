@@ -90,5 +90,5 @@ def _help(invocation: Invocation) -> str:
     from sagepip.cli.help_text import help_text
     from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT
 
-    usage = f"{invocation.program} [OPTIONS] TARGET…"
+    usage = f"{invocation.program} [OPTIONS] TARGET..."
     return help_text(usage, _ABOUT, GROUPS, PIP_WITHOUT_EFFECT)

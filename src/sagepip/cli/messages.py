@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sagepip.ground import console
@@ -56,17 +57,17 @@ def print_result(report: InstallReport, *, to_stderr: bool) -> None:
         for entry in report.unchanged
     ]
     stream = sys.stderr if to_stderr else sys.stdout
-    stream.write("".join(f"{_printable(line)}\n" for line in lines))
+    # What was asked for is done; that nobody reads it is not a failure of the command.
+    with suppress(BrokenPipeError):
+        stream.write("".join(f"{_printable(line)}\n" for line in lines))
 
 
 def _to_stderr(text: str) -> None:
-    try:
+    # If there is nobody to tell, the exit status still says it.
+    with suppress(OSError):
         # One write: with make -jN many processes share this descriptor.
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except OSError:
-        # There is nobody to tell; the exit status still says it.
-        pass
 
 
 def _print_traceback() -> None:

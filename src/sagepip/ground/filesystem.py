@@ -175,12 +175,16 @@ def remove_file(path: str) -> None:
 
 
 def remove_tree(path: str) -> bool:
-    """Remove a directory of sagepip's own with all that is in it; return whether it is gone.
+    """Remove a file or directory of sagepip's own with all in it; return whether it is gone.
 
     Directories that were installed without write permission are made writable first. What cannot
     be removed stays for the next sweep.
     """
     import shutil
+
+    if not is_real_directory(path):
+        remove_file(path)
+        return True
 
     def retry(_function: object, failed: str, _error: object) -> None:
         parent = os.path.dirname(failed)

@@ -19,6 +19,7 @@ from sagepip.operations.unchanged import is_installed_intact
 from sagepip.staging.unpack import stage_wheel
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
 from sagepip.transaction.planner import Planner
+from sagepip.transaction.recovery import tidy
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.steps import DirectoryStamp, Plan
 from sagepip.transaction.transaction import Transaction, begin_transaction
@@ -37,6 +38,8 @@ def install(request: InstallRequest) -> InstallReport:
         SagepipError: nothing was installed (see :mod:`sagepip.ground.errors`).
     """
     _check_environment(request)
+    if not request.dry_run:
+        tidy(request.destination.site, request.lock_timeout)
     with tempfile.TemporaryDirectory(prefix="sagepip-", ignore_cleanup_errors=True) as work:
         collector = CandidateCollector(request, work)
         candidates = collector.collect()

@@ -62,7 +62,7 @@ def _decoded(path: str) -> str:
             if declared := _CODING.match(line):
                 encoding = declared[1].decode("ascii")
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise TargetError(
@@ -71,6 +71,10 @@ def _decoded(path: str) -> str:
         ) from error
     except LookupError as error:
         raise TargetError(f"{path}: unknown encoding: {encoding}", advice="use UTF-8") from error
+    if "\0" in text:
+        number = text.count("\n", 0, text.index("\0")) + 1
+        raise TargetError(f"{path}, line {number}: a NUL character", advice="is it a text file?")
+    return text
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:

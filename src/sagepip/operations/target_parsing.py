@@ -83,6 +83,8 @@ def path_from_file_url(url: str) -> str:
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/"):
         raise UsageError(f"a file URL with a relative path: {url}", advice="write file:///PATH")
+    if parts.query or "\0" in path:
+        raise UsageError(f"not a path in a file URL: {url}", advice="write ? as %3F")
     return os.path.normpath(path)
 
 
@@ -160,8 +162,10 @@ def _from_requirement(requirement: Requirement) -> Target:
 def _requirement(text: str) -> Requirement:
     from packaging.requirements import InvalidRequirement, Requirement
 
+    # pip takes "NAME @ URL; MARKER" too; the standard wants a blank before the semicolon.
+    spaced = text.replace("; ", " ; ", 1) if "@" in text else text
     try:
-        return Requirement(text)
+        return Requirement(spaced)
     except InvalidRequirement as error:
         why = str(error).splitlines()[0]
         advice = "write NAME==VERSION, a path with a slash, or NAME @ file:///PATH"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import RecoveryError
-from sagepip.ground.filesystem import remove_directory_if_empty, remove_tree
+from sagepip.ground.filesystem import remove_directory_if_empty, remove_file, remove_tree
 from sagepip.transaction.commit import finish, signals_deferred, take_back
 from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
-from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
 from sagepip.transaction.owner_mark import OwnerMark
 
 TRANSACTIONS = "txn"
@@ -74,6 +74,26 @@ def recover(site: str) -> Recovered | None:
     return recovered
 
 
+def tidy(site: str, lock_timeout: float | None) -> Recovered | None:
+    """Bring a site in order before its state is looked at: resolve a journal, sweep leftovers.
+
+    Takes the lock only if there is a journal: of an interrupted commit, or of one under way.
+
+    Args:
+        site: the resolved site directory; it may not exist.
+        lock_timeout: seconds to wait for the lock, or None.
+
+    Raises:
+        RecoveryError, LockTimeout, LockError: see there.
+    """
+    recovered = None
+    if os.path.lexists(journal_path(site)):
+        with SiteLock(site).hold(lock_timeout):
+            recovered = recover(site)
+    sweep(site)
+    return recovered
+
+
 def sweep(site: str) -> None:
     """Remove what transactions whose owners have gone left behind; needs no lock of the site.
 
@@ -88,6 +108,21 @@ def sweep(site: str) -> None:
     for name in names:
         _sweep_one(site, os.path.join(transactions, name), name)
     remove_directory_if_empty(transactions)
+
+
+def remove_transaction(directory: str) -> None:
+    """Remove a transaction's directory, the owner's mark last: without it no sweep would dare.
+
+    Args:
+        directory: ``SITE/.sagepip/txn/ID``, whose mark this process holds.
+    """
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    if all([remove_tree(os.path.join(directory, name)) for name in names if name != OWNER]):
+        remove_file(os.path.join(directory, OWNER))
+        remove_directory_if_empty(directory)
 
 
 def _sweep_one(site: str, directory: str, name: str) -> None:
@@ -105,7 +140,7 @@ def _sweep_one(site: str, directory: str, name: str) -> None:
         # Only now: an owner that is gone writes no journal any more.
         journal = read_journal(site)
         if journal is None or journal.transaction != name:
-            remove_tree(directory)
+            remove_transaction(directory)
     except RecoveryError:
         return  # until it is resolved, nothing that it may need is removed
     finally:

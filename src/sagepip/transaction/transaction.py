@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
-from sagepip.ground.filesystem import make_directories, remove_directory_if_empty, remove_tree
+from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
 from sagepip.transaction.commit import commit_plan
 from sagepip.transaction.journal import format_journal, read_journal
 from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
 from sagepip.transaction.owner_mark import OwnerMark
-from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, sweep
+from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, remove_transaction
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan
 
@@ -83,7 +83,7 @@ class Transaction:
         )
 
     def _discard(self) -> None:
-        remove_tree(self.directory)
+        remove_transaction(self.directory)
         remove_directory_if_empty(os.path.dirname(self.directory))
         self.lock.discard()
 
@@ -99,7 +99,6 @@ def begin_transaction(site: str, live_roots: Sequence[str]) -> Iterator[Transact
     Raises:
         CommitError: the directory cannot be made.
     """
-    sweep(site)
     made: list[str] = []
     try:
         made = make_directories(site)
@@ -137,7 +136,7 @@ def _end(site: str, directory: str, mark: OwnerMark, made: Sequence[str]) -> Non
     except RecoveryError:
         keep = True
     if not keep:
-        remove_tree(directory)
+        remove_transaction(directory)
     mark.drop()
     remove_directory_if_empty(os.path.dirname(directory))
     # A site that this transaction made and left empty goes too, but not its lock once taken.

@@ -1,0 +1,46 @@
+# make test    set everything up and run the tests
+# make demo    set everything up, then build and install real packages, eight at once
+# make race    the race that sagepip exists for: today's ways beside sagepip
+# make crash   kill sagepip at every file-changing system call (needs strace; minutes)
+# make lint    format, lint and types
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: all test demo race crash lint format clean
+all: test
+
+# The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "sagepip needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+demo: $(READY)
+	$(BIN)/python -m bench.demo $(DEMO_FLAGS)
+
+race: $(READY)
+	$(BIN)/python -m bench.race $(RACE_FLAGS)
+
+crash: $(READY)
+	$(BIN)/python -m tests.crash.matrix
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

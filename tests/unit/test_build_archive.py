@@ -1,0 +1,198 @@
+"""Unpacking sdists: good ones as they are, hostile ones not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from sagepip.build.archive import unpack_sdist
+from sagepip.ground.errors import TargetError
+
+FILE, DIRECTORY = tarfile.REGTYPE, tarfile.DIRTYPE
+SYMLINK, HARDLINK = tarfile.SYMTYPE, tarfile.LNKTYPE
+Members = Sequence[tuple[str, bytes, str]]
+
+GOOD: Members = [
+    ("pkg-1.0", DIRECTORY, ""),
+    ("pkg-1.0/pyproject.toml", FILE, "text"),
+    ("pkg-1.0/src/pkg.py", FILE, "x = 1"),
+    ("pkg-1.0/link.py", SYMLINK, "src/pkg.py"),
+    ("pkg-1.0/deep/er/up.py", SYMLINK, "../../src/../pyproject.toml"),
+    ("pkg-1.0/hard.py", HARDLINK, "pkg-1.0/src/pkg.py"),
+]
+LONG = "d" * 60
+
+HOSTILE: dict[str, Members] = {
+    "climbs": [("pkg/../../out", FILE, "x"), ("pkg/a", FILE, "")],
+    "absolute": [("/out", FILE, "x")],
+    "two tops": [("a/x", FILE, ""), ("b/x", FILE, "")],
+    "no directory": [("setup.py", FILE, "")],
+    "empty": [],
+    "device": [("pkg/null", tarfile.CHRTYPE, "")],
+    "fifo": [("pkg/fifo", tarfile.FIFOTYPE, "")],
+    "link out": [("pkg/l", SYMLINK, "../../out")],
+    "link to the top's parent": [("pkg/l", SYMLINK, "..")],
+    "absolute link": [("pkg/l", SYMLINK, "/etc")],
+    "link to nothing": [("pkg/l", SYMLINK, "")],
+    "through a link": [("pkg/l", SYMLINK, "."), ("pkg/l/f", FILE, "x")],
+    "before a link": [("pkg/l/f", FILE, "x"), ("pkg/l", SYMLINK, ".")],
+    "over a link": [("pkg/l", SYMLINK, "f"), ("pkg/l", FILE, "x")],
+    "link over": [("pkg/l", FILE, "x"), ("pkg/l", SYMLINK, "f")],
+    "link in other case": [("pkg/l", SYMLINK, "d"), ("pkg/L/f", FILE, "x")],
+    "links that add up": [
+        ("pkg/a/b/c", DIRECTORY, ""),
+        ("pkg/s", SYMLINK, "a/b/c"),
+        ("pkg/a/b/c/up", SYMLINK, "../../.."),
+        ("pkg/out", SYMLINK, "s/up/../.."),
+    ],
+    "circle": [("pkg/a", SYMLINK, "b"), ("pkg/b", SYMLINK, "a")],
+    "below a file": [("pkg/a", FILE, ""), ("pkg/a/b", FILE, "")],
+    "hard link out": [("pkg/h", HARDLINK, "../out")],
+    "hard link to a link": [("pkg/s", SYMLINK, "f"), ("pkg/h", HARDLINK, "pkg/s")],
+    "hard link to nothing": [("pkg/h", HARDLINK, "pkg/absent")],
+    "file and directory": [("pkg/a", DIRECTORY, ""), ("pkg/a", FILE, "")],
+    "overlong name": [("pkg/" + "n" * 300, FILE, "")],
+    # What fooled extraction filters: a path that is too long to be asked about.
+    "overlong link": [
+        ("pkg/" + "/".join([LONG] * 3), DIRECTORY, ""),
+        ("pkg/" + "/".join([LONG] * 3) + "/s", SYMLINK, "/".join([".."] * 3)),
+        ("pkg/l", SYMLINK, ("/".join([LONG] * 3) + "/s/") * 20 + "../.."),
+    ],
+}
+
+
+def _tar(path: Path, members: Members) -> str:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, content in members:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            info.mode = 0o755 if kind == DIRECTORY else 0o644
+            data = b""
+            if kind in (SYMLINK, HARDLINK):
+                info.linkname = content
+            elif kind == FILE:
+                data = content.encode()
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return str(path)
+
+
+def _zip(path: Path, members: Members) -> str:
+    modes = {FILE: stat.S_IFREG | 0o644, SYMLINK: stat.S_IFLNK | 0o777}
+    modes |= {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.FIFOTYPE: stat.S_IFIFO}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, kind, content in members:
+            info = zipfile.ZipInfo(name + "/" if kind == DIRECTORY else name)
+            info.external_attr = modes.get(kind, stat.S_IFDIR | 0o755) << 16
+            archive.writestr(info, content)
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "zip"])
+def test_good_archives_are_unpacked(tmp_path: Path, suffix: str) -> None:
+    """Files, directories and links inside the tree come out as they are in the archive."""
+    make, members = _tar, GOOD
+    if suffix == "zip":
+        make, members = _zip, [one for one in GOOD if one[1] != HARDLINK]
+    path = make(tmp_path / f"pkg-1.0.{suffix}", members)
+    source = unpack_sdist(path, str(tmp_path / "new" / "into"))
+    assert source == str(tmp_path / "new" / "into" / "pkg-1.0")
+    assert Path(source, "src", "pkg.py").read_text() == "x = 1"
+    assert Path(source, "link.py").read_text() == "x = 1"
+    assert os.readlink(Path(source, "link.py")) == "src/pkg.py"
+    assert Path(source, "deep", "er", "up.py").read_text() == "text"
+
+
+def test_executable_files_of_a_zip_stay_executable(tmp_path: Path) -> None:
+    """A ``configure`` script in a zip can be run afterwards."""
+    path = tmp_path / "pkg-1.0.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("pkg-1.0/configure")
+        info.external_attr = (stat.S_IFREG | 0o755) << 16
+        archive.writestr(info, "#!/bin/sh\n")
+    source = unpack_sdist(str(path), str(tmp_path / "into"))
+    assert os.access(Path(source, "configure"), os.X_OK)
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "zip"])
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_archives_are_refused_whole(tmp_path: Path, case: str, suffix: str) -> None:
+    """Nothing at all is written when one member is not acceptable."""
+    members = HOSTILE[case]
+    if suffix == "zip" and any(kind == HARDLINK for _, kind, _ in members):
+        pytest.skip("zip files have no hard links")
+    good: Members = [] if case in ("empty", "two tops", "no directory") else GOOD
+    members = [*members, *((n.replace("pkg-1.0", "pkg"), k, c) for n, k, c in good[:3])]
+    make = _zip if suffix == "zip" else _tar
+    doubles = suffix == "zip" and case in ("over a link", "link over")
+    with pytest.warns(UserWarning, match="Duplicate") if doubles else nullcontext():
+        path = make(tmp_path / f"pkg.{suffix}", members)
+    into = tmp_path / "into"
+    with pytest.raises(TargetError) as caught:
+        unpack_sdist(path, str(into))
+    assert path in caught.value.problem
+    assert "\n" not in str(caught.value)
+    assert caught.value.advice
+    assert not into.exists() or list(into.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_spellings_of_a_plain_name_are_no_attack(tmp_path: Path) -> None:
+    """README beside readme is in order: only links may not have a double."""
+    path = _tar(tmp_path / "p.tar.gz", [("pkg/README", FILE, "A"), ("pkg/readme", FILE, "b")])
+    source = unpack_sdist(path, str(tmp_path / "into"))
+    assert os.path.exists(os.path.join(source, "README"))
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    """Truncated, altered and foreign files give one line with the path."""
+    incompressible = os.urandom(200_000).hex()
+    members = [*GOOD, ("pkg-1.0/big", FILE, incompressible)]
+    tar = Path(_tar(tmp_path / "whole.tar.gz", members)).read_bytes()
+    archive = Path(_zip(tmp_path / "whole.zip", [one for one in members if one[1] != HARDLINK]))
+    flipped = bytearray(archive.read_bytes())
+    flipped[len(flipped) // 2] ^= 0xFF
+    cases = {
+        "cut.tar.gz": tar[: len(tar) // 2],
+        "junk.tar.gz": b"junk",
+        "nothing.tar.gz": b"",
+        "junk.zip": b"PK junk",
+        "flipped.zip": bytes(flipped),
+        "junk.tar.xz": b"\xfd7zXZ\x00junk",
+        "junk.unknown": b"junk",
+    }
+    for name, content in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(TargetError) as caught:
+            unpack_sdist(str(path), str(tmp_path / "into" / name))
+        assert str(path) in caught.value.problem
+        assert not list((tmp_path / "into").glob(f"{name}/*/pyproject.toml")) or "cut" in name
+
+
+def test_not_a_file_is_told_before_it_is_opened(tmp_path: Path) -> None:
+    """Rule 15: a FIFO, a directory or nothing named like an sdist does not hang or crash."""
+    os.mkfifo(tmp_path / "fifo.tar.gz")
+    (tmp_path / "directory.tar.gz").mkdir()
+    for name in ("fifo", "directory", "absent"):
+        with pytest.raises(TargetError, match=name):
+            unpack_sdist(str(tmp_path / f"{name}.tar.gz"), str(tmp_path / "into"))
+
+
+def test_existing_directory_is_not_unpacked_into(tmp_path: Path) -> None:
+    """What is there already could be a link that leads elsewhere."""
+    path = _tar(tmp_path / "p.tar.gz", GOOD)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "into").mkdir()
+    os.symlink(tmp_path / "elsewhere", tmp_path / "into" / "pkg-1.0")
+    with pytest.raises(TargetError, match="exists already"):
+        unpack_sdist(path, str(tmp_path / "into"))
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -1,0 +1,189 @@
+"""How a command ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sagepip.cli.ending import run_to_the_end
+from sagepip.ground.errors import BuildError, LockTimeout, SagepipError, UsageError
+
+WAITING = """
+import os, signal, sys
+from sagepip.cli.ending import run_to_the_end
+
+def action():
+    path = sys.argv[1]
+    os.mkdir(path)
+    try:
+        print("ready", flush=True)
+        while True:
+            signal.pause()
+    finally:
+        print("cleaning", flush=True)
+        sys.stdin.readline()
+        os.rmdir(path)
+
+sys.exit(run_to_the_end(action, debug=False))
+"""
+
+
+def fail(error: BaseException, *, debug: bool = False) -> int:
+    """Run a command that raises."""
+
+    def action() -> int:
+        raise error
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return run_to_the_end(action, debug=debug)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def program(code: str, *words: str, unbuffered: bool = False) -> subprocess.Popen[str]:
+    """Start a Python program with pipes."""
+    return subprocess.Popen(
+        [sys.executable, *(["-u"] if unbuffered else []), "-c", code, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"]},
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (SagepipError("it broke: /a\nb", advice="mend it"), 1, "Error: it broke: /a b (mend it)\n"),
+        (UsageError("wrong"), 2, "Error: wrong\n"),
+        (LockTimeout("late"), 3, "Error: late\n"),
+        (BuildError("no wheel", output="cc: boom\n\n"), 1, "cc: boom\nError: no wheel\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "Error: Permission denied: /x\n"),
+        (OSError("odd"), 1, "Error: odd\n"),
+        (
+            ValueError("bad\nnews"),
+            1,
+            "Error: internal error: ValueError: bad news "
+            "(set SAGEPIP_DEBUG=1 to see where, and report it)\n",
+        ),
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),
+    ],
+)
+def test_errors(
+    error: Exception, status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every exception becomes one line (a build's output above it) and its exit status."""
+    assert status == fail(error)
+    assert ("", says) == capsys.readouterr()
+
+
+@pytest.mark.parametrize("error", [UsageError("wrong"), ValueError("bad"), OSError("odd")])
+def test_debug_shows_where(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """With debugging the traceback stands above the line, for every kind of error."""
+    fail(error, debug=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1].startswith("Error: ")
+    assert "SAGEPIP_DEBUG" not in lines[-1]
+
+
+def test_success() -> None:
+    """The exit status of the command is that of the process."""
+    assert run_to_the_end(lambda: 4, debug=False) == 4
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signals_clean_up_and_kill(tmp_path: Path, name: str) -> None:
+    """A signal unwinds the command, and then the process dies by that very signal."""
+    signum = getattr(signal, name)
+    staged = tmp_path / "staged"
+    with program(WAITING, str(staged)) as process:
+        assert process.stdout and process.stdin and process.stderr
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signum)
+        assert process.stdout.readline() == "cleaning\n"
+        if name != "SIGINT":
+            # More of them must not break the cleaning up.
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGHUP)
+        said = process.communicate("\n", timeout=30)[1]
+    assert -signum == process.returncode
+    assert not staged.exists()
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_shell_sees_143(tmp_path: Path) -> None:
+    """What a shell, or make, gets as the exit status is 128 and the signal's number."""
+    kill = "import os, signal\n" + WAITING.replace(
+        "signal.pause()", "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    done = subprocess.run(
+        ["sh", "-c", '"$@" </dev/null; echo $?', "sh", sys.executable, "-c", kill, tmp_path / "x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "143"
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """Under nohup SIGHUP is ignored when the command starts, and it stays so."""
+    code = """
+import os, signal, sys
+from sagepip.cli.ending import run_to_the_end
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+sys.exit(run_to_the_end(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0, debug=False))
+"""
+    with program(code) as process:
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_nobody_reads_the_result(unbuffered: bool) -> None:
+    """A reader that went away does not turn what was done into a failure, nor into a message."""
+    code = """
+import sys
+from sagepip.cli import messages
+from sagepip.cli.ending import run_to_the_end
+from sagepip.operations.report import InstallReport, UnchangedEntry
+report = InstallReport((), (UnchangedEntry("a", "1", "/site"),), "/site")
+sys.stdin.readline()
+sys.exit(run_to_the_end(lambda: messages.print_result(report, to_stderr=False) or 0, debug=False))
+"""
+    with program(code, unbuffered=unbuffered) as process:
+        assert process.stdout and process.stdin and process.stderr
+        process.stdout.close()
+        process.stdin.write("\n")
+        process.stdin.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_the_result_cannot_be_written() -> None:
+    """A full disk behind stdout is an error, in one line."""
+    code = (
+        "import sys; from sagepip.cli.ending import run_to_the_end; "
+        "sys.exit(run_to_the_end(lambda: print('done') or 0, debug=False))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"]},
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: cannot write to standard output: No space left on device\n"

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ class Demo:
         failures = []
         told: list[Installed] = []
         start = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with self._processes.pool(AT_ONCE) as pool:
             jobs = {pool.submit(self._install, source): source for source in SOURCES}
             for job in as_completed(jobs):
                 pin = jobs[job].pin
@@ -161,7 +161,7 @@ class Demo:
         def run(command: Command) -> Finished:
             return self._processes.run(command, env=env, cwd=self._scratch)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with self._processes.pool(os.cpu_count() or 1) as pool:
             for name, done in zip(commands, pool.map(run, commands.values()), strict=True):
                 if done.returncode != 0:
                     result.problems.append(f"{name}: {done.last_lines()}")

@@ -84,9 +84,10 @@ class EntryPointLoader:
         output, errors = self._process.communicate()
         code, self._process = self._process.returncode, None
         self._next = time.monotonic() + BETWEEN_LOADS
-        return self._judge(code, output, errors)
+        return self.judge(code, output, errors)
 
-    def _judge(self, code: int, output: str, errors: str) -> list[Torn]:
+    def judge(self, code: int, output: str, errors: str) -> list[Torn]:
+        """Tell what a load that ended shows: its exit status, and what it said."""
         self.loads += 1
         if code != 0:
             last = errors.strip().splitlines()[-1:] or ["no output"]

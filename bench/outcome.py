@@ -10,7 +10,7 @@ from bench.observer import Kind
 from bench.terminal import BAD, BOLD, FAINT, GOOD, Table, paint
 
 ENOUGH = 3
-"""Reinstalls, builds and looks below which a way's counts prove nothing."""
+"""Reinstalls and builds below which a way's counts prove nothing."""
 
 EXAMPLES = 3
 """How many examples are kept of each kind."""
@@ -71,9 +71,14 @@ class Outcome:
         return torn + self.failed_builds + self.failed_reinstalls + len(self.left)
 
     @property
+    def enough(self) -> bool:
+        """Whether enough was done for the counts to mean anything."""
+        return min(self.reinstalls, self.builds) >= ENOUGH
+
+    @property
     def proves_something(self) -> bool:
-        """Whether enough happened for the counts to mean anything."""
-        return min(self.reinstalls, self.builds, self.looks, self.loads) >= ENOUGH
+        """Whether enough was done, and somebody looked."""
+        return self.enough and self.looks >= ENOUGH * self.reinstalls and self.loads > 0
 
     def example(self, kind: str, text: str) -> None:
         """Keep the text if there are few of its kind."""

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -109,6 +110,19 @@ class ProcessTable:
     ) -> Finished:
         """Run a command to its end."""
         return self.finish(self.start(command, env=env, cwd=cwd), timeout)
+
+    @contextmanager
+    def pool(self, workers: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads to run commands in; if the caller is interrupted, the commands are ended.
+
+        Without that, leaving the pool would wait for all that was ever submitted.
+        """
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                yield pool
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Kill everything that still runs and start nothing more."""

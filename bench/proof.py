@@ -50,7 +50,9 @@ def metadata_directories(site: Path) -> list[Path]:
 
 
 def record_rows(info: Path) -> list[tuple[str, str, str]]:
-    """The rows of a distribution's RECORD, each with the absolute path of its file."""
+    """The rows of a distribution's RECORD, if any, each with the absolute path of its file."""
+    if not (info / "RECORD").is_file():
+        return []
     with (info / "RECORD").open(newline="", encoding="utf-8") as stream:
         return [
             (os.path.normpath(info.parent / path), digest, size)

@@ -29,6 +29,9 @@ from bench.outcome import Outcome, RaceReport
 from bench.processes import Command, Finished, ProcessTable, Stopped
 from bench.ways import PROJECT, WAYS, Arena, Reinstall, Way, Wheels
 
+PATIENCE = 6
+"""By how much a way may take longer than asked for, until enough happened."""
+
 GIVEN_UP = 3
 """Failed reinstalls after which a way is given up."""
 
@@ -61,7 +64,10 @@ class Race:
         try:
             for loop in loops:
                 loop.start()
-            self._end.wait(seconds)
+            self._wait(start, seconds)
+        except BaseException:
+            self._arena.processes.stop()
+            raise
         finally:
             self._end.set()
             for loop in loops:
@@ -72,6 +78,13 @@ class Race:
         self._take(self._arena.processes.finish(observer, timeout=60))
         self._look_at_what_is_left()
         return self.outcome
+
+    def _wait(self, start: float, seconds: float) -> None:
+        # On a busy machine longer, until the counts mean something, but not for ever.
+        while not self._end.wait(0.1):
+            passed = time.monotonic() - start
+            if passed > seconds * PATIENCE or (passed > seconds and self.outcome.enough):
+                return
 
     def _loop(self, step: Callable[[], object]) -> None:
         try:

@@ -338,7 +338,7 @@ def test_keep_build_keeps_a_successful_build(tmp_path: Path, temporary: Path) ->
     assert Path(built.log_path).parent.parent == temporary
 
 
-BROKEN_PROJECTS = {
+BROKEN_PROJECTS: dict[str, tuple[dict[str, str | bytes], str]] = {
     "empty": ({}, "no pyproject.toml and no setup.py"),
     "bad toml": ({"pyproject.toml": "[build-system\n"}, "Failed to parse"),
     "not text": ({"pyproject.toml": b"a = '\xff'\n"}, "cannot be built"),
@@ -412,7 +412,14 @@ def test_corrupt_wheel_in_the_wheelhouse_is_named(tmp_path: Path, wheelhouse: Pa
     project = make_project(tmp_path / "source")
     (wheel,) = wheelhouse.iterdir()
     whole = wheel.read_bytes()
-    for damaged in (b"junk", whole[: len(whole) // 2], whole.replace(b"tomllib", b"tomllab")):
+    altered = make_wheel(
+        tmp_path / "altered",
+        "tiny_backend",
+        "1.0",
+        {"tiny_backend.py": TINY_BACKEND},
+        replace={"tiny_backend.py": TINY_BACKEND + "import evil"},
+    )
+    for damaged in (b"junk", whole[: len(whole) // 2], altered.read_bytes()):
         wheel.write_bytes(damaged)
         with pytest.raises(SagepipError) as caught:
             build_wheel(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sagepip.build.archive import unpack_sdist
+from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
 
 FILE, DIRECTORY = tarfile.REGTYPE, tarfile.DIRTYPE
@@ -143,6 +144,30 @@ def test_hostile_archives_are_refused_whole(tmp_path: Path, case: str, suffix: s
     assert caught.value.advice
     assert not into.exists() or list(into.iterdir()) == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([("pkg/s", "symlink", "a/b"), ("pkg/o", "symlink", "s/../..")], None),
+        ([("pkg/s", "symlink", "a"), ("pkg/o", "symlink", "s/../..")], "leads out of it"),
+        ([("pkg/l", "symlink", "."), ("pkg/l/f", "file", "")], "lies below 'pkg/l', a symlink"),
+        ([("pkg/a", "symlink", "b"), ("pkg/b", "symlink", "a")], "in circles"),
+        ([("pkg/l", "symlink", "f"), ("pkg/l", "file", "")], "is there twice"),
+        ([("pkg/h", "hardlink", "pkg/../../x")], "climbs"),
+        ([("pkg/f", "file", ""), ("pkg/h", "hardlink", "pkg/f")], None),
+    ],
+)
+def test_links_are_followed_in_memory(
+    members: list[tuple[str, str, str]], reason: str | None
+) -> None:
+    """What a link means is worked out from the archive alone, before anything is on disk."""
+    checked = [Member(*one) for one in members]
+    if reason is None:
+        assert check_members(checked) == "pkg"
+        return
+    with pytest.raises(Unacceptable, match=reason):
+        check_members(checked)
 
 
 def test_two_spellings_of_a_plain_name_are_no_attack(tmp_path: Path) -> None:

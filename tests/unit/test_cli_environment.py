@@ -134,8 +134,14 @@ def test_install_flags() -> None:
 @pytest.mark.parametrize("flags", ["numpy", "--root", "-r 'x", "--user", "-- x"])
 def test_wrong_install_flags(flags: str) -> None:
     """What is no whole option there is an error that names the variable."""
-    with pytest.raises(UsageError, match="SAGE_PIP_INSTALL_FLAGS: "):
+    with pytest.raises(UsageError, match=r"^SAGE_PIP_INSTALL_FLAGS: "):
         given_by_install_flags(INSTALL, {"SAGE_PIP_INSTALL_FLAGS": flags})
+
+
+def test_a_target_in_the_install_flags() -> None:
+    """A word there that is no option is told from an option that does not exist."""
+    with pytest.raises(UsageError, match="not an option: numpy"):
+        given_by_install_flags(INSTALL, {"SAGE_PIP_INSTALL_FLAGS": "--no-deps numpy"})
 
 
 def test_seconds() -> None:

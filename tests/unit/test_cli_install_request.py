@@ -173,6 +173,14 @@ def test_a_missing_wheelhouse(ask: Ask, capsys: pytest.CaptureFixture[str]) -> N
         ask("-f", "https://x", ".")
 
 
+def test_index_of_a_file(ask: Ask, tmp_path: Path) -> None:
+    """The index that a requirement file names wins; a directory is given by absolute path."""
+    (tmp_path / "reqs.txt").write_text("-i V\nx")
+    assert ask("-i", "U", "-r", "reqs.txt").build.sources.index_url == "V"
+    (tmp_path / "simple").mkdir()
+    assert ask(".", "-i", "simple").build.sources.index_url == str(tmp_path / "simple")
+
+
 def test_index(ask: Ask) -> None:
     """-i opens the index beside a wheelhouse; PIP_INDEX_URL does so only where there is none."""
     assert ask("-f", ".", "-i", "U", ".").build.sources.index_url == "U"

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from sagepip.build.options import BuildOptions
 from sagepip.build.resolution import ResolvedFile, resolve
+from sagepip.build.virtual_environment import create_environment, destination_inside
 from sagepip.ground import console
-from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.filesystem import remove_tree
 from sagepip.ground.target_python import TargetPython
@@ -105,7 +105,7 @@ class BuildEnvironment:
         """Put distributions into the environment, those that are no wheels built before."""
         from sagepip.staging.unpack import unpack_wheel
 
-        destination = _destination_of(self.path, self.python_executable, self._python)
+        destination = destination_inside(self.path, self.python_executable, self._python)
         for one in files:
             wheel = one.path if one.is_wheel else self._build(one)
             console.detail(f"build requirement {one.name} {one.version} of {self._project}")
@@ -115,7 +115,9 @@ class BuildEnvironment:
                 raise BuildError(
                     f"cannot unpack {wheel} into the build environment: {error.strerror}: "
                     f"{error.filename}",
-                    advice="is there space, and does TMPDIR name a directory for large files?",
+                    advice="two build requirements bring the same file"
+                    if isinstance(error, FileExistsError)
+                    else "is there space where TMPDIR says?",
                 ) from error
             self._held[one.name] = one
 
@@ -141,13 +143,21 @@ class BuildEnvironment:
             if os.path.isdir(one.path)
             else unpack_sdist(one.path, os.path.join(place, "source"))
         )
-        built = build_wheel(
-            source,
-            os.path.join(place, "wheel"),
-            python=self._python,
-            options=replace(self._options, isolation=True, config_settings={}),
-            ancestors=(*self._ancestors, name),
-        )
+        try:
+            built = build_wheel(
+                source,
+                os.path.join(place, "wheel"),
+                python=self._python,
+                options=replace(self._options, isolation=True, config_settings={}),
+                ancestors=(*self._ancestors, name),
+            )
+        except BuildError as error:
+            raise BuildError(
+                f"the build requirement {one.name} {one.version} of {self._project} cannot be "
+                f"built: {error.problem}",
+                advice=error.advice,
+                output=error.output,
+            ) from error
         self._built[one.url] = built.path
         return built.path
 
@@ -165,71 +175,6 @@ class BuildEnvironment:
             and requirement.specifier.contains(one.version, prereleases=True)
             for one in self._held.values()
         )
-
-
-def create_environment(path: str, python: TargetPython) -> None:
-    """Make an empty virtual environment, without pip, of an interpreter's kind.
-
-    Args:
-        path: where; what is there is replaced.
-        python: the interpreter; may be a virtual environment's own.
-
-    Raises:
-        TargetError: it has no usable ``venv`` module.
-    """
-    if python.is_running:
-        import venv
-
-        try:
-            venv.EnvBuilder(symlinks=True, with_pip=False, clear=True).create(path)
-        except OSError as error:
-            raise _no_environment(path, python, error.strerror or str(error)) from error
-    else:
-        _create_with(path, python)
-    if not os.path.exists(os.path.join(path, "bin", "python")):
-        raise _no_environment(path, python, "it has no bin/python")
-
-
-def _create_with(path: str, python: TargetPython) -> None:
-    import subprocess
-
-    from sagepip.build.child_environ import hook_environ
-
-    done = subprocess.run(
-        [python.executable, "-I", "-m", "venv", "--without-pip", "--symlinks", "--clear", path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=hook_environ(None),
-        check=False,
-    )
-    if done.returncode != 0:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise _no_environment(path, python, said[-1] if said else f"status {done.returncode}")
-
-
-def _no_environment(path: str, python: TargetPython, reason: str) -> TargetError:
-    return TargetError(
-        f"{python.executable} cannot make the build environment {path}: {reason}",
-        advice="install its venv module (python3-venv on Debian), or use --no-build-isolation",
-    )
-
-
-def _destination_of(path: str, executable: str, python: TargetPython) -> Destination:
-    """Describe the environment as a destination, without asking its interpreter.
-
-    It is the target interpreter in another prefix: tags and markers are the target's.
-    """
-    inside = replace(
-        python,
-        executable=executable,
-        prefix=path,
-        virtual=True,
-        externally_managed=None,
-        is_running=False,
-        _asked={"tags": python.tags, "markers": python.markers},
-    )
-    return find_destination(inside, prefix=path)
 
 
 def _normalised(requirements: Iterable[str], project: str) -> list[str]:

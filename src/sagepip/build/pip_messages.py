@@ -67,8 +67,9 @@ def explain(output: str, sources: PackageSources) -> Explanation:
             )
         if found := _CYCLE.search(line.strip(_FRAME)):
             return Explanation(
-                f"building {found['requirement'].split()[0]} needs itself: {found['link']} is "
-                "among its own build requirements, or among theirs",
+                f"building {found['requirement'].split()[0]} needs itself: "
+                f"{os.path.basename(found['link'].partition('#')[0])} is among its own build "
+                "requirements, or among theirs",
                 "provide a wheel of one of the packages in the cycle",
                 is_build=True,
             )

@@ -67,7 +67,7 @@ def build_wheel(
     # THE SINGLE PLACE for the lock per source tree: two builds of one tree must not run at once.
     # Replace by ``tree_lock(source)`` of sagepip.transaction.lock.
     with nullcontext():
-        workspace = os.path.abspath(tempfile.mkdtemp(prefix="sagepip-build-"))
+        workspace = _make_workspace()
         run = _Run(source, workspace, python, options, tuple(ancestors))
         keep = options.keep_build
         try:
@@ -83,6 +83,15 @@ def build_wheel(
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
     return BuiltWheel(built, seconds, run.log_path if keep else None)
+
+
+def _make_workspace() -> str:
+    try:
+        return os.path.abspath(tempfile.mkdtemp(prefix="sagepip-build-"))
+    except OSError as error:
+        raise BuildError(
+            f"cannot make a temporary directory: {error}", advice="set TMPDIR to one that works"
+        ) from error
 
 
 class _Run:

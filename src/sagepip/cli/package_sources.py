@@ -41,11 +41,16 @@ def package_sources(
         find_links.append(os.path.abspath(stored))
     pairs = [*settings.pairs("formats"), *(pair for file in files for pair in file.formats)]
     no_binary, only_binary = fold_formats(pairs)
+    # As in pip a requirement file has the last word.
     index_urls = [_index_url(settings, find_links), *(file.index_url for file in files)]
+    index_url = next((url for url in reversed(index_urls) if url), None)
+    if index_url and "://" not in index_url and os.path.isdir(index_url):
+        # pip, which takes a directory laid out as an index too, runs elsewhere.
+        index_url = os.path.abspath(index_url)
     return PackageSources(
         find_links=tuple(dict.fromkeys(find_links)),
         no_index=settings.flag("no_index") or any(file.no_index for file in files),
-        index_url=next((url for url in reversed(index_urls) if url), None),
+        index_url=index_url,
         constraints=tuple(dict.fromkeys(constraints)),
         build_constraints=tuple(
             _constraint(path, "--build-constraint") for path in settings.items("build_constraint")

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.archive import unpack_sdist
+from sagepip.build.options import BuildOptions
 from sagepip.build.project import build_wheel
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import store_wheel
@@ -109,7 +110,7 @@ class CandidateCollector:
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
         else:
-            metadata, seconds = self._build(target.path)
+            metadata, seconds = self._build(target.path, self._request.build_options(target))
         if target.name and canonicalize_name(target.name) != canonicalize_name(metadata.name):
             raise TargetError(
                 f"{target.path} is {metadata.name} {metadata.version}, not {target.name}",
@@ -118,7 +119,7 @@ class CandidateCollector:
         digest = "" if isinstance(target, SourceDirectory) else _sha256(target.path)
         return Candidate(metadata, True, True, url, digest, target.extras, seconds)
 
-    def _build(self, path: str) -> tuple[WheelMetadata, float]:
+    def _build(self, path: str, options: BuildOptions) -> tuple[WheelMetadata, float]:
         self._number += 1
         work = os.path.join(self._work, f"build-{self._number}")
         os.mkdir(work)
@@ -130,7 +131,7 @@ class CandidateCollector:
         console.detail(f"building {path}")
         wheels = os.path.join(work, "wheel")
         os.mkdir(wheels)
-        built = build_wheel(source, wheels, python=self._python, options=self._request.build)
+        built = build_wheel(source, wheels, python=self._python, options=options)
         metadata = read_wheel_metadata(built.path)
         if self._request.stored_wheels:
             stored = store_wheel(built.path, self._request.stored_wheels)
@@ -269,7 +270,7 @@ class CandidateCollector:
         if one.is_wheel:
             metadata = read_wheel_metadata(one.path)
         else:
-            metadata, seconds = self._build(one.path)
+            metadata, seconds = self._build(one.path, self._request.build)
         return Candidate(
             metadata, requested, one.is_direct, one.url, one.sha256 or "", extras, seconds
         )

@@ -139,6 +139,7 @@ class Demo:
         yield proof.prove_records(site)
         yield proof.prove_nothing_stray(self._venv.root, site, self._before)
         yield proof.prove_nothing_left(site)
+        yield proof.prove_no_temporary_files(Path(self._env["TMPDIR"]))
         yield self._prove_runs("pip check finds nothing", {"pip": self._venv.pip("check")})
         importing: Command = [self._venv.python, "-I", "-B", "-c"]
         yield self._prove_runs(

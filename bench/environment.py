@@ -145,9 +145,10 @@ def tool_environment(home: Path) -> dict[str, str]:
     """The environment of everything that is measured.
 
     No setting of the caller's for pip, Python or sagepip, a home directory (and so a pip
-    configuration and caches) of its own, and no way to the network.
+    configuration and caches) and a directory for temporary files of its own, and no way to
+    the network.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    (home / "tmp").mkdir(parents=True)
     env = {
         key: value
         for key, value in os.environ.items()
@@ -156,7 +157,7 @@ def tool_environment(home: Path) -> dict[str, str]:
         and not key.lower().endswith("_proxy")
         and key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     }
-    env |= {"HOME": str(home), "PIP_CONFIG_FILE": os.devnull}
+    env |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PIP_CONFIG_FILE": os.devnull}
     env |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
     return env
 

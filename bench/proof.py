@@ -128,6 +128,12 @@ def prove_nothing_left(site: Path) -> Proof:
     return proof
 
 
+def prove_no_temporary_files(directory: Path) -> Proof:
+    """The directory for temporary files is empty again."""
+    left = [f"{path.name} is left over" for path in sorted(directory.iterdir())]
+    return Proof("no temporary file is left over", 1, left)
+
+
 def console_scripts(site: Path) -> list[str]:
     """The names of all console scripts that the installed distributions declare."""
     names: list[str] = []

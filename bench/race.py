@@ -148,6 +148,8 @@ class Race:
         if len(metadata_names(site, PROJECT)) > 1:
             left.append(f"{PROJECT} is installed twice")
         if self._way.ours:
+            temporary = os.listdir(self._arena.env["TMPDIR"])
+            left += [f"the temporary {name} is left over" for name in temporary]
             own = {path.name for path in (site / ".sagepip").glob("*")}
             if own != {"lock", "gate"}:
                 left.append(f".sagepip holds {sorted(own)}, not just gate and lock")

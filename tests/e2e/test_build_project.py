@@ -290,6 +290,26 @@ def test_failing_hook_is_one_line_and_keeps_its_traces(tmp_path: Path, temporary
     assert "line 50\n" not in error.output
 
 
+def test_makes_job_server_reaches_the_hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler run under a hook shares the tokens of the make that runs sagepip."""
+    backend = TINY_BACKEND.replace(
+        'print("tiny backend at work")',
+        "os.write(int(os.environ['MAKEFLAGS'].rpartition(',')[2]), b'+')",
+    )
+    project = make_project(tmp_path / "source", in_tree=backend)
+    read, write = os.pipe()
+    try:
+        os.set_inheritable(read, True)
+        os.set_inheritable(write, True)
+        os.set_blocking(read, False)
+        monkeypatch.setenv("MAKEFLAGS", f"-j2 --jobserver-auth={read},{write}")
+        build_wheel(str(project), str(tmp_path / "out"), python=RUNNING, options=options())
+        assert os.read(read, 1) == b"+"
+    finally:
+        os.close(read)
+        os.close(write)
+
+
 def test_killed_hook_names_the_signal(tmp_path: Path) -> None:
     """A hook that the kernel kills (out of memory) is reported as killed."""
     backend = """

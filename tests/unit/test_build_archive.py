@@ -221,3 +221,34 @@ def test_existing_directory_is_not_unpacked_into(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="exists already"):
         unpack_sdist(path, str(tmp_path / "into"))
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_tar_without_extraction_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11.0 to 3.11.3 unpacks the same tree, with the same modes and owners."""
+    archive = tmp_path / "pkg-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, kind, text in GOOD:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid, info.gid = kind, 0o6777, 12345, 12345
+            info.uname = info.gname = "nobody"
+            info.linkname = text if kind in (SYMLINK, HARDLINK) else ""
+            data = text.encode() if kind == FILE else b""
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    trees = []
+    for place in ("with", "without"):
+        (tmp_path / place).mkdir()
+        unpack_sdist(str(archive), str(tmp_path / place))
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+        trees.append(
+            {
+                str(path.relative_to(tmp_path / place)): (
+                    stat.S_ISLNK(path.lstat().st_mode) or path.lstat().st_mode,
+                    path.lstat().st_uid,
+                    path.read_bytes() if path.is_file() else b"",
+                )
+                for path in (tmp_path / place).rglob("*")
+            }
+        )
+    assert trees[0] == trees[1]
+    assert all(uid == os.getuid() for _, uid, _ in trees[1].values())

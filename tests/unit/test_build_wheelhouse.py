@@ -115,6 +115,15 @@ def test_storing_an_old_version_again_makes_it_the_one(tmp_path: Path) -> None:
     assert os.listdir(house) == [os.path.basename(old)]
 
 
+def test_wheel_that_was_stored_later_stays(tmp_path: Path) -> None:
+    """Of two processes that store at once only the earlier one's wheel may go."""
+    house = tmp_path / "house"
+    later = _wheel(house, "2.0")
+    os.utime(later, (4e9, 4e9))
+    store_wheel(_wheel(tmp_path / "a", "1.0"), str(house))
+    assert len(os.listdir(house)) == 2
+
+
 def test_stored_link_is_replaced_not_written_through(tmp_path: Path) -> None:
     """Rule 8: a symlink with the wheel's name is replaced by a file of its own."""
     house = tmp_path / "house"

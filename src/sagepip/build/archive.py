@@ -105,13 +105,28 @@ def _readable(path: str) -> Iterator[None]:
 def _unpack_tar(archive: tarfile.TarFile, into: str) -> str:
     import tarfile
 
-    if not hasattr(tarfile, "data_filter"):
-        raise Unacceptable("this Python's tarfile has no extraction filters; use a newer Python")
     members = archive.getmembers()
     top = check_members([_tar_member(info) for info in members])
     _check_absent(into, top)
-    archive.extractall(into, members, filter="data")
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(into, members, filter="data")
+    else:  # Python 3.11.0 to 3.11.3, which Debian 12 has
+        archive.extractall(into, [_tame(info) for info in members])
     return os.path.join(into, top)
+
+
+def _tame(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a member with the mode and owner that the ``data`` filter would give it (PEP 706).
+
+    Where it and its links lead has been checked already.
+    """
+    import copy
+
+    tame = copy.copy(info)
+    tame.uid, tame.gid, tame.uname, tame.gname = os.getuid(), os.getgid(), "", ""
+    executable = 0o111 if info.mode & 0o100 or info.isdir() else 0
+    tame.mode = 0o644 | executable
+    return tame
 
 
 def _tar_member(info: tarfile.TarInfo) -> Member:

@@ -85,10 +85,11 @@ def source_arguments(sources: PackageSources) -> list[str]:
         arguments += ["--index-url", sources.index_url]
     for place in sources.find_links:
         arguments += ["--find-links", place]
-    for value in sources.no_binary:
-        arguments += ["--no-binary", value]
-    for value in sources.only_binary:
-        arguments += ["--only-binary", value]
+    binary = [("--no-binary", value) for value in sources.no_binary]
+    binary += [("--only-binary", value) for value in sources.only_binary]
+    # For pip a later :all: sweeps away the names that stood before it.
+    for option, value in sorted(binary, key=lambda pair: ":all:" not in pair[1]):
+        arguments += [option, value]
     if sources.prefer_binary:
         arguments.append("--prefer-binary")
     return arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
 from sagepip.ground.target_python import TargetPython
+from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
@@ -64,9 +65,7 @@ def build_wheel(
     started = time.monotonic()
     source = os.path.abspath(source_directory)
     check_source(source)
-    # THE SINGLE PLACE for the lock per source tree: two builds of one tree must not run at once.
-    # Replace by ``tree_lock(source)`` of sagepip.transaction.lock.
-    with nullcontext():
+    with directory_lock(source, "building it"):
         workspace = _make_workspace()
         run = _Run(source, workspace, python, options, tuple(ancestors))
         keep = options.keep_build

@@ -15,8 +15,8 @@ class PackageSources:
         index_url: the index asked for (``-i``), or None for the one that pip is configured for.
         constraints: constraint files for what is installed (``-c``).
         build_constraints: constraint files for build requirements (``--build-constraint``).
-        no_binary: ``--no-binary`` values, as given.
-        only_binary: ``--only-binary`` values, as given.
+        no_binary: names (or ``:all:``) of which no wheel may be taken, after pip's folding.
+        only_binary: names (or ``:all:``) of which no sdist may be taken, after pip's folding.
         prefer_binary: whether an older wheel is better than a newer sdist.
     """
 

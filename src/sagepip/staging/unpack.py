@@ -27,6 +27,7 @@ from installer.utils import Scheme as SchemeKey
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
+from sagepip.ground.filesystem import remove_file
 from sagepip.staging import gate
 from sagepip.staging.bytecode import compile_staged
 from sagepip.staging.scripts import shebang, with_shebang
@@ -66,7 +67,7 @@ def stage_wheel(
     def placement(final: str) -> str:
         live = area.resolve(destination.live(final))
         writer.live_files.add(live)
-        staged = area.claim(live, metadata.label)
+        staged = area.claim(live, wheel)
         if staged is None:
             raise TargetError(
                 f"{wheel}: {final} is also in {area.claimed_by(live)}",
@@ -104,6 +105,9 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
             raise TargetError(f"{wheel}: {final} lies outside the environment")
         live = destination.live(final)
         os.makedirs(os.path.dirname(live), exist_ok=True)
+        # Build requirements may bring the same file (tests/__init__.py); the later one wins, as
+        # with pip. The file may be a hard link: it is replaced, not written to.
+        remove_file(live)
         return live
 
     _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
@@ -154,6 +158,11 @@ class _CheckedWheel(WheelFile):
         gate.check_tags(wheel, metadata.tags, destination.python)
         if "entry_points.txt" in self.dist_info_filenames:
             gate.check_scripts(wheel, self.read_dist_info("entry_points.txt"))
+        if "RECORD" not in self.dist_info_filenames:
+            raise TargetError(
+                f"{wheel}: it holds no {self.dist_info_dir}/RECORD",
+                advice="the wheel is malformed; build it again",
+            )
         rows = parse_record_file(self.read_dist_info("RECORD").splitlines())
         gate.check_hashes(wheel, ((path, digest) for path, digest, _ in rows))
         self.validate_record(validate_contents=False)

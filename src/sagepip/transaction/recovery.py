@@ -120,7 +120,8 @@ def remove_transaction(directory: str) -> None:
         names = os.listdir(directory)
     except FileNotFoundError:
         return
-    if all([remove_tree(os.path.join(directory, name)) for name in names if name != OWNER]):
+    gone = [remove_tree(os.path.join(directory, name)) for name in names if name != OWNER]
+    if all(gone):
         remove_file(os.path.join(directory, OWNER))
         remove_directory_if_empty(directory)
 

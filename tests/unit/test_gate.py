@@ -1,0 +1,203 @@
+"""What no wheel may be; every refusal names the wheel and changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sagepip.ground.destination import Destination, find_destination
+from sagepip.ground.errors import TargetError
+from sagepip.ground.target_python import TargetPython
+from sagepip.operations.install import install
+from sagepip.operations.request import InstallRequest
+from sagepip.operations.targets import WheelFile
+from tests.guarantees import snapshot
+from tests.wheels import digest, make_wheel
+
+INFO = "bad-1.dist-info"
+GOOD = {"bad.py": "x = 1\n"}
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Destination:
+    """Return a prefix of its own for the running interpreter."""
+    return find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))
+
+
+def refuse(wheel: Path, destination: Destination, message: str, around: Path) -> None:
+    """Install a wheel and check that it is refused in one line, with nothing changed around."""
+    before = snapshot(around)
+    request = InstallRequest((WheelFile(str(wheel)),), destination, no_deps=True)
+    with pytest.raises(TargetError, match=message) as caught:
+        install(request)
+    assert "\n" not in str(caught.value)
+    assert wheel.name in str(caught.value)
+    assert snapshot(around) == before
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"../evil.py": ""}, "no path inside a wheel"),
+        ({"/tmp/evil.py": ""}, "no path inside a wheel"),
+        ({"a/../../evil.py": ""}, "no path inside a wheel"),
+        ({"a//b.py": ""}, "no path inside a wheel"),
+        ({"a\\..\\b.py": ""}, "no path inside a wheel"),
+        ({"{data}/scripts/../../evil": ""}, "no path inside a wheel"),
+        ({"{data}/unknown/x": ""}, "not contained in a valid .data"),
+        ({"other-2.dist-info/METADATA": ""}, r"2 \.dist-info directories"),
+        ({"{data}/purelib/other-2.dist-info/METADATA": ""}, "metadata of another distribution"),
+        ({"other.egg-info/PKG-INFO": ""}, "metadata of another distribution"),
+        ({"{data}/scripts/python3": "#!python\n"}, "would replace an interpreter"),
+        ({"{data}/scripts/python3.11": ""}, "would replace an interpreter"),
+        ({"a.py": "1", "{data}/purelib/a.py": "2"}, "claim the same file"),
+        ({"a": "1", "a/b.py": "2"}, "both a file and a directory"),
+        ({"a/b.py": "2", "a": "1"}, "both a file and a directory"),
+        ({"n" * 256: ""}, "too long"),
+    ],
+    ids=lambda value: next(iter(value))[:30] if isinstance(value, dict) else None,
+)
+def test_members(
+    tmp_path: Path, destination: Destination, files: dict[str, str], message: str
+) -> None:
+    """Members that lead out of their place, or over others, are refused."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", {**GOOD, **files})
+    refuse(wheel, destination, message, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("replace", "message"),
+    [
+        ({"bad.py": "altered"}, r"bad\.py is not what RECORD says"),
+        ({"{info}/RECORD": None}, "RECORD"),
+        ({"{info}/RECORD": "bad.py,,\n"}, "not mentioned in RECORD|not included in RECORD"),
+        ({"{info}/RECORD": "bad.py\n"}, "expected 3 elements"),
+        ({"{info}/METADATA": None}, f"holds no {INFO}/METADATA"),
+        ({"{info}/METADATA": b"\xff\xfe"}, "not UTF-8"),
+        ({"{info}/METADATA": "Name: bad\nVersion: 1\n"}, "METADATA is of version unknown"),
+        (
+            {"{info}/METADATA": "Metadata-Version: 9.0\nName: bad\nVersion: 1\n"},
+            "METADATA is of version 9.0",
+        ),
+        (
+            {"{info}/METADATA": "Metadata-Version: 2.1\nName: good\nVersion: 1\n"},
+            "METADATA is of good, the file name says bad",
+        ),
+        (
+            {"{info}/METADATA": "Metadata-Version: 2.1\nName: bad\nVersion: 2\n"},
+            "METADATA says version 2, the file name 1",
+        ),
+        ({"{info}/WHEEL": None}, f"holds no {INFO}/WHEEL"),
+        ({"{info}/WHEEL": "Wheel-Version: 2.0\n"}, "Wheel-Version 2.0"),
+    ],
+    ids=str,
+)
+def test_metadata(
+    tmp_path: Path, destination: Destination, replace: dict[str, str | None], message: str
+) -> None:
+    """Metadata that is missing, damaged or of something else is refused."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, replace=replace)
+    refuse(wheel, destination, message, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entry_points", "message"),
+    [
+        ("[console_scripts]\n../evil = bad:main\n", "no name for a script"),
+        ("[console_scripts]\npython = bad:main\n", "would replace an interpreter"),
+        ("[console_scripts]\npython3.11 = bad:main\n", "would replace an interpreter"),
+        ("[console_scripts]\n.. = bad:main\n", "no name for a script"),
+        ("[console_scripts]\nx = bad\n", "not to module:function"),
+        ("[console_scripts]\nx = bad:main; import os\n", "not to module:function"),
+        ("[console_scripts]\nx = bad:main\nx = bad:other\n", "bad entry_points.txt"),
+        ("nonsense\n", "bad entry_points.txt"),
+    ],
+)
+def test_entry_points(
+    tmp_path: Path, destination: Destination, entry_points: str, message: str
+) -> None:
+    """Scripts with dangerous names or impossible references are refused."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, entry_points=entry_points)
+    refuse(wheel, destination, message, tmp_path)
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1"])
+def test_weak_hashes(tmp_path: Path, destination: Destination, algorithm: str) -> None:
+    """A RECORD whose hashes prove nothing is refused."""
+    rows = f"bad.py,{algorithm}=x,6\n{INFO}/METADATA,,\n{INFO}/WHEEL,,\n{INFO}/RECORD,,\n"
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, replace={"{info}/RECORD": rows})
+    refuse(wheel, destination, f"weak hash {algorithm}", tmp_path)
+
+
+def test_wrong_size(tmp_path: Path, destination: Destination) -> None:
+    """A right hash with a wrong size is refused too."""
+    metadata = b"Metadata-Version: 2.1\nName: bad\nVersion: 1\n"
+    rows = [
+        f"bad.py,{digest(b'x = 1' + bytes([10]))},7",
+        f"{INFO}/METADATA,{digest(metadata)},{len(metadata)}",
+        f"{INFO}/WHEEL,{digest(WHEEL)},{len(WHEEL)}",
+        f"{INFO}/RECORD,,",
+    ]
+    replace: dict[str, bytes | str | None] = {
+        "{info}/METADATA": metadata,
+        "{info}/WHEEL": WHEEL,
+        "{info}/RECORD": "\n".join(rows),
+    }
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, replace=replace)
+    refuse(wheel, destination, "has 6 bytes, RECORD says 7", tmp_path)
+
+
+WHEEL = b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def test_other_platform(tmp_path: Path, destination: Destination) -> None:
+    """A wheel for another interpreter or platform is refused."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, tag="cp27-cp27m-win32")
+    refuse(wheel, destination, "it is for cp27-cp27m-win32", tmp_path)
+
+
+def test_requires_python(tmp_path: Path, destination: Destination) -> None:
+    """Requires-Python is obeyed."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, metadata="Requires-Python: <3\n")
+    refuse(wheel, destination, "requires Python <3", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip file", b"PK\x03\x04 truncated"])
+def test_damaged_file(tmp_path: Path, destination: Destination, content: bytes) -> None:
+    """What is no zip file is refused."""
+    wheel = tmp_path / "bad-1-py3-none-any.whl"
+    wheel.write_bytes(content)
+    refuse(wheel, destination, "the file is damaged", tmp_path)
+
+
+def test_truncated_wheel(tmp_path: Path, destination: Destination) -> None:
+    """A wheel that lost its middle is refused by its checksums."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", {"bad.py": "x = 1\n" * 500})
+    data = bytearray(wheel.read_bytes())
+    data[60:70] = b"\0" * 10
+    wheel.write_bytes(data)
+    refuse(wheel, destination, "damaged", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bad.whl", "bad-1.whl", "bad-1-py3-none.whl"])
+def test_file_name(tmp_path: Path, destination: Destination, name: str) -> None:
+    """A file name that says nothing of the wheel is refused."""
+    wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD).rename(tmp_path / name)
+    refuse(wheel, destination, "not the file name of a wheel", tmp_path)
+
+
+def test_odd_but_valid(tmp_path: Path, destination: Destination) -> None:
+    """Odd plugin names, extras, blanks, and __pycache__ members (left out) are installed."""
+    wheel = make_wheel(
+        tmp_path / "wheels",
+        "bad",
+        "1",
+        {**GOOD, "__pycache__/bad.cpython-399.pyc": b"", "with space/ü.txt": ""},
+        entry_points="[my.plugins]\na:b%c = bad:main [x]\n[console_scripts]\nx = bad : main\n",
+    )
+    install(InstallRequest((WheelFile(str(wheel)),), destination, no_deps=True))
+    site = Path(destination.site)
+    assert (site / "with space" / "ü.txt").exists()
+    assert not (site / "__pycache__" / "bad.cpython-399.pyc").exists()
+    assert (Path(destination.scheme.scripts) / "x").exists()

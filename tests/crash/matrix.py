@@ -120,7 +120,7 @@ class Matrix:
     def __init__(self, scenario: Scenario, work: Path, wheels: Path) -> None:
         self.scenario = scenario
         self._work = work
-        self._environment = clean_environment()
+        self._environment = clean_environment() | {"TMPDIR": str(work)}
         self._next = make_wheel(wheels, "next_one", "1", {"next_one.py": ""})
         self._base = work / "base"
         self._base.mkdir(parents=True)

@@ -269,6 +269,31 @@ def test_equal_content_is_no_conflict(
     assert violations_of_g1(Path(destination.site)) == []
 
 
+def test_shared_file_survives_the_upgrade_of_one_owner(
+    tmp_path: Path, run: Install, destination: Destination
+) -> None:
+    """A file that two distributions list is neither removed nor replaced by a change of one."""
+    site = Path(destination.site)
+    first = {"ns/__init__.py": "# same\n", "ns/a.py": "", "ns/shared.txt": "x", "LICENSE": "one"}
+    run(make_wheel(tmp_path, "first", "1", first))
+    second = {"ns/__init__.py": "# same\n", "ns/b.py": "", "ns/shared.txt": "x", "LICENSE": "one"}
+    run(make_wheel(tmp_path, "second", "1", second))
+    run(make_wheel(tmp_path, "first", "2", {"ns/__init__.py": "# same\n", "ns/a.py": "#"}))
+    assert (site / "ns" / "shared.txt").exists()
+    assert (site / "LICENSE").exists()
+    assert violations_of_g1(site) == []
+    before = snapshot(Path(destination.scheme.data))
+    with pytest.raises(ConflictError, match="it belongs to second 1"):
+        run(make_wheel(tmp_path, "first", "3", {"ns/__init__.py": "# changed\n"}))
+    assert snapshot(Path(destination.scheme.data)) == before
+    # The module that stayed has bytecode that is valid for it.
+    run(make_wheel(tmp_path, "first", "4", {"ns/__init__.py": "# same\n"}))
+    cached = next((site / "ns" / "__pycache__").glob("__init__*.pyc"))
+    inode = cached.stat().st_ino
+    python(Path(destination.scheme.data), "import ns")
+    assert cached.stat().st_ino == inode
+
+
 def test_symlink_in_the_way_is_not_followed(
     tmp_path: Path, run: Install, destination: Destination
 ) -> None:

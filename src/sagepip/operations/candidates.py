@@ -24,6 +24,7 @@ from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.site_view import SiteView, visible_directories
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
+from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 
 
@@ -76,7 +77,7 @@ class CandidateCollector:
         work: a private directory for what is unpacked, built and fetched.
     """
 
-    def __init__(self, request: InstallRequest, work: str) -> None:
+    def __init__(self, request: InstallRequest, work: WorkDirectory) -> None:
         self._request = request
         self._work = work
         self._python = request.destination.python
@@ -121,7 +122,7 @@ class CandidateCollector:
 
     def _build(self, path: str, options: BuildOptions) -> tuple[WheelMetadata, float]:
         self._number += 1
-        work = os.path.join(self._work, f"build-{self._number}")
+        work = self._work.path(f"build-{self._number}")
         os.mkdir(work)
         source = path
         if not os.path.isdir(path):
@@ -239,7 +240,7 @@ class CandidateCollector:
             sources=sources,
             # pip looks at the interpreter's own site: of no use where the destination is another.
             ignore_installed=request.ignore_installed or not pip_sees.issuperset(visible),
-            download_directory=os.path.join(self._work, "fetched"),
+            download_directory=self._work.path("fetched"),
             upgrade=request.upgrade,
             force_reinstall=request.force_reinstall,
             ignore_requires_python=request.ignore_requires_python,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -16,12 +15,12 @@ from sagepip.operations.candidates import Candidate, CandidateCollector
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.unchanged import is_installed_intact
+from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.unpack import stage_wheel
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
 from sagepip.transaction.planner import Planner
 from sagepip.transaction.recovery import tidy
 from sagepip.transaction.staging_area import StagedDistribution
-from sagepip.transaction.steps import DirectoryStamp, Plan
 from sagepip.transaction.transaction import Transaction, begin_transaction
 
 
@@ -40,7 +39,7 @@ def install(request: InstallRequest) -> InstallReport:
     _check_environment(request)
     if not request.dry_run:
         tidy(request.destination.site, request.lock_timeout)
-    with tempfile.TemporaryDirectory(prefix="sagepip-", ignore_cleanup_errors=True) as work:
+    with WorkDirectory() as work:
         collector = CandidateCollector(request, work)
         candidates = collector.collect()
         wanted, unchanged = _without_unchanged(request, candidates)
@@ -158,43 +157,24 @@ def _stage(
 
 def _commit(
     request: InstallRequest, staged: Sequence[StagedDistribution], transaction: Transaction
-) -> list[InstalledDistribution]:
+) -> Sequence[InstalledDistribution]:
     """Publish what is staged; return what it replaced."""
     destination = request.destination
-    directories = destination.metadata_directories
     planner = Planner(
         transaction.area,
         staged,
-        directories,
+        destination.metadata_directories,
         os.path.realpath(destination.live(destination.scheme.scripts)),
     )
-    names = [one.name for one in staged]
-    stamps: list[DirectoryStamp | None] = []
-    replaced: list[InstalledDistribution] = []
-
-    def make_plan() -> Plan:
-        stamps[:] = [DirectoryStamp.of(directory) for directory in directories]
-        replaced[:] = find_installed(directories, names)
-        for one in replaced:
-            if one.is_remnant:
-                console.warn(f"removing {one.metadata_path}, what another tool left half-done")
-        return planner.plan(replaced)
-
-    def still_current() -> bool:
-        if all(stamp is not None and stamp.still_holds() for stamp in stamps):
-            return True
-        # Others have published meanwhile, which is no matter unless it was the same project.
-        return find_installed(directories, names) == replaced
-
     what = "install " + ", ".join(f"{one.name} {one.version}" for one in staged)
     transaction.commit(
-        make_plan,
-        still_current,
+        planner.plan,
+        planner.still_current,
         what,
         lock_timeout=request.lock_timeout,
         discard_lock=bool(destination.root),
     )
-    return replaced
+    return planner.replaced
 
 
 def _entry(candidate: Candidate, replaced: tuple[str, ...], files: int) -> InstalledEntry:

@@ -25,11 +25,11 @@ from sagepip.ground.filesystem import (
     remove_file,
 )
 from sagepip.transaction.installed import InstalledDistribution
+from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.ownership import (
     bytecode_source,
     find_owner,
     is_wholly_owned,
-    owned_files,
     same_content,
 )
 from sagepip.transaction.removal import removal_steps
@@ -42,6 +42,7 @@ from sagepip.transaction.steps import (
     Retire,
     Step,
     Swap,
+    Unchanged,
 )
 
 # A change within the clock tick of the last one does not show in a directory's time.
@@ -81,19 +82,20 @@ class Planner:
         self._scripts_root = scripts_root
         self._carried: list[str] = []
         self._trash_number = 0
-        self._reset()
 
-    def plan(self, replaced: Sequence[InstalledDistribution]) -> Plan:
-        """Return the plan that publishes what is staged in place of ``replaced``.
+    @property
+    def replaced(self) -> Sequence[InstalledDistribution]:
+        """What the last plan replaces."""
+        return self._observation.replaced
+
+    def plan(self) -> Plan:
+        """Return the plan that publishes what is staged in place of older versions of it.
 
         Raises:
             ConflictError: a file that is not ours to replace is in the way.
         """
         self._reset()
-        live_roots = self._area.live_roots
-        for distribution in replaced:
-            if not distribution.is_remnant:
-                self._old |= owned_files(distribution, live_roots)
+        replaced = self._observation.replaced
         for one in self._staged:
             self._new |= one.files
         self._old_directories: frozenset[str] = _ancestors(self._old)
@@ -107,7 +109,11 @@ class Planner:
         before = [step for _, step in sorted(self._steps, key=lambda pair: pair[0])]
         after: list[Step] = [self._retire(one.metadata_path) for one in superseded]
         after += self._remove_leftovers(superseded, metadata)
-        return Plan(tuple(before), commit, tuple(after), tuple(self._stamps))
+        return Plan(tuple(before), commit, tuple(after), tuple(self._relied))
+
+    def still_current(self) -> bool:
+        """Whether what the last plan takes for granted of other distributions is still so."""
+        return self._observation.still_current(self._old | self._kept)
 
     def _reset(self) -> None:
         for path in reversed(self._carried):
@@ -116,10 +122,16 @@ class Planner:
             else:
                 remove_file(path)
         self._carried.clear()
-        self._old: set[str] = set()
+        self._observation = SiteObservation(
+            self._metadata_directories,
+            [one.name for one in self._staged],
+            self._area.live_roots,
+        )
+        self._old = self._observation.old
         self._new: set[str] = set()
+        self._kept: set[str] = set()
         self._steps: list[tuple[_Phase, Step]] = []
-        self._stamps: list[DirectoryStamp] = []
+        self._relied: list[DirectoryStamp | Unchanged] = []
         self._swapped: dict[str, str] = {}
         self._made: dict[str, None] = {}
 
@@ -159,9 +171,13 @@ class Planner:
             else:
                 self._stamp(walked)
                 self._replace(root, staged, live, (found.st_dev, found.st_ino))
-        elif live in self._old or self._is_bytecode_of_ours(live):
+        elif live in self._old or self._is_bytecode_of_replaced(live):
             self._replace(root, staged, live, (found.st_dev, found.st_ino))
-        elif not same_content(staged, live):
+        elif same_content(staged, live) or self._is_bytecode_of_kept(live):
+            # Another distribution may own it too, and must not take it away meanwhile.
+            self._kept.add(live)
+            self._relied.append(Unchanged(live, (found.st_dev, found.st_ino)))
+        else:
             self._refuse(live)
 
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
@@ -220,9 +236,19 @@ class Planner:
 
     # ------------------------------------------------------------------ what is there already
 
-    def _is_bytecode_of_ours(self, live: str) -> bool:
+    def _is_bytecode_of_replaced(self, live: str) -> bool:
+        """Whether a file is bytecode of a module that goes, or that was not there."""
         source = bytecode_source(live)
-        return source is not None and (source in self._old or source in self._new)
+        if source is None or not (source in self._old or source in self._new):
+            return False
+        return not self._is_bytecode_of_kept(live)
+
+    def _is_bytecode_of_kept(self, live: str) -> bool:
+        """Whether a file is bytecode of a module that stays, being what was to be placed."""
+        source = bytecode_source(live)
+        if source is None or source not in self._new or source in self._old:
+            return False
+        return os.path.lexists(source) and same_content(self._area.staged_path(source), source)
 
     def _is_followed_link(self, live: str, found: os.stat_result) -> bool:
         """Whether a link stands for a directory within the roots (``lib64`` → ``lib``)."""
@@ -236,7 +262,8 @@ class Planner:
         )
 
     def _refuse(self, live: str) -> None:
-        owner = find_owner(live, self._metadata_directories)
+        owner = self._observation.shared.get(live)
+        owner = owner or find_owner(live, self._metadata_directories)
         raise ConflictError(
             f"{live} is in the way; it belongs to {owner or 'no installed distribution'}",
             advice="remove it or uninstall its owner, then try again",
@@ -247,7 +274,7 @@ class Planner:
             stamp = DirectoryStamp.of(path)
             if stamp is None:
                 raise _vanished(path)
-            self._stamps.append(stamp)
+            self._relied.append(stamp)
 
     def _let_clock_tick(self, directory: str) -> None:
         age = time.time() - os.lstat(directory).st_mtime

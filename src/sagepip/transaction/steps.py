@@ -179,6 +179,23 @@ class DirectoryStamp:
 
 
 @dataclass(frozen=True)
+class Unchanged:
+    """A live file that the plan leaves alone because it is what was to be placed there.
+
+    Attributes:
+        path: the live path.
+        inode: what it was.
+    """
+
+    path: str
+    inode: Identity
+
+    def still_holds(self) -> bool:
+        """Whether the name still refers to the same file."""
+        return identity(self.path) == self.inode
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a transaction will do to live trees, in order.
 
@@ -187,13 +204,13 @@ class Plan:
             in place before the metadata that lists it.
         commit: the dist-infos; once the first of them is done, the transaction is committed.
         after: what the replaced distributions leave behind, their metadata first.
-        stamps: directories that must not have changed when the plan is carried out.
+        relied: what must not have changed when the plan is carried out.
     """
 
     before: tuple[Step, ...]
     commit: tuple[Step, ...]
     after: tuple[Step, ...]
-    stamps: tuple[DirectoryStamp, ...] = ()
+    relied: tuple[DirectoryStamp | Unchanged, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -202,6 +219,6 @@ class Plan:
 
     def still_holds(self) -> bool:
         """Whether the live trees are still as they were when the plan was made."""
-        return all(stamp.still_holds() for stamp in self.stamps) and all(
+        return all(one.still_holds() for one in self.relied) and all(
             step.still_holds() for step in self.steps
         )

@@ -1,0 +1,124 @@
+"""What a plan takes for granted of a site, and whether it is still so under the lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+
+from sagepip.ground import console
+from sagepip.transaction.installed import (
+    InstalledDistribution,
+    canonical_name,
+    list_installed,
+)
+from sagepip.transaction.ownership import owned_files
+from sagepip.transaction.record import BadRecord, parse_record, recorded_path
+from sagepip.transaction.steps import DirectoryStamp
+
+# Quoted fields, absolute paths, and paths that are not in their normal form.
+_ODD_SPELLINGS = (b'"', b"\n/", b"/./", b"\n./", b"\r", b"//")
+
+
+class SiteObservation:
+    """The distributions of a site at one moment, seen from a change of some of them.
+
+    Args:
+        directories: the live directories that hold metadata.
+        names: the projects that are going to change.
+        roots: the resolved live roots.
+
+    Attributes:
+        replaced: the installed versions of those projects.
+        old: the live paths of their files that no other distribution lists.
+        shared: the live paths of their files that another lists too, and its name and version.
+
+    Raises:
+        ConflictError: one of the replaced has no RECORD, or one that cannot be understood.
+    """
+
+    def __init__(
+        self, directories: Sequence[str], names: Iterable[str], roots: Sequence[str]
+    ) -> None:
+        self._directories = directories
+        self._stamps = [DirectoryStamp.of(directory) for directory in directories]
+        self._seen = list_installed(directories)
+        self._names = {canonical_name(name) for name in names}
+        self.replaced = [one for one in self._seen if one.name in self._names]
+        self.old: set[str] = set()
+        for one in self.replaced:
+            if one.is_remnant:
+                console.warn(f"removing {one.metadata_path}, what another tool left half-done")
+            else:
+                self.old |= owned_files(one, roots)
+        others = [one for one in self._seen if one.name not in self._names]
+        self.shared = _listed_by(others, self.old) if self.old else {}
+        self.old -= self.shared.keys()
+
+    def still_current(self, touched: Collection[str]) -> bool:
+        """Whether nothing has come or gone since that matters to a change.
+
+        Others may have published meanwhile, which is no matter unless it was one of the projects,
+        or something that lists files that the change replaces, removes or relies on.
+
+        Args:
+            touched: the live paths of such files.
+        """
+        if all(stamp is not None and stamp.still_holds() for stamp in self._stamps):
+            return True
+        now = list_installed(self._directories)
+        if [one for one in now if one.name in self._names] != self.replaced:
+            return False
+        seen = {one.metadata_path for one in self._seen}
+        new = [one for one in now if one.metadata_path not in seen and one.name not in self._names]
+        return not _listed_by(new, touched)
+
+
+def _listed_by(
+    distributions: Iterable[InstalledDistribution], paths: Collection[str]
+) -> dict[str, str]:
+    """Return which of some live paths are listed by which distribution.
+
+    A broken neighbour lists nothing: it must not stop the change of another.
+    """
+    if not paths:
+        return {}
+    by_directory: dict[str, dict[bytes, str]] = {}
+    found: dict[str, str] = {}
+    for one in distributions:
+        try:
+            with open(os.path.join(one.metadata_path, "RECORD"), "rb") as stream:
+                data = stream.read()
+        except OSError:
+            continue
+        if one.directory not in by_directory:
+            by_directory[one.directory] = {
+                os.fsencode(_relative(path, one.directory)): path for path in paths
+            }
+        wanted = by_directory[one.directory]
+        label = f"{one.name} {one.version}"
+        # Nearly all RECORDs have nothing to do with the paths: a look at the bytes tells.
+        for row in wanted.keys() & {line.rsplit(b",", 2)[0] for line in data.splitlines()}:
+            found[wanted[row]] = label
+        if any(odd in data for odd in _ODD_SPELLINGS) or data.startswith(b"/"):
+            found |= dict.fromkeys(_listed_oddly(data, one.directory, paths), label)
+    return found
+
+
+def _relative(path: str, directory: str) -> str:
+    prefix = directory + os.sep
+    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, directory)
+
+
+def _listed_oddly(data: bytes, directory: str, paths: Collection[str]) -> list[str]:
+    """Return which paths a RECORD lists, however it spells them: quoted, absolute, not normal."""
+    try:
+        rows = parse_record(data.decode("utf-8", "replace"))
+    except BadRecord:
+        return []
+    found = []
+    for row in rows:
+        parent, name = os.path.split(recorded_path(row, directory))
+        live = os.path.join(os.path.realpath(parent), name)
+        if live in paths:
+            found.append(live)
+    return found

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -553,3 +554,97 @@ def test_failing_step_is_rolled_back(
     assert failing > 8, "the install took fewer steps than the test thinks"
     assert versions(Path(destination.site), "pkg") == ["2"]
     assert violations_of_g1(Path(destination.site)) == []
+
+
+@pytest.fixture(params=["exchange", "no exchange"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test with and without a call that exchanges two names."""
+    if request.param == "no exchange":
+        monkeypatch.setattr("sagepip.transaction.planner.can_exchange", lambda _: False)
+
+
+@pytest.mark.usefixtures("exchange")
+def test_upgrade_with_and_without_exchange(
+    tmp_path: Path, run: Install, destination: Destination
+) -> None:
+    """Where two names cannot be exchanged, an upgrade retires and places; the end is the same."""
+    site = Path(destination.site)
+    for version, files in [
+        ("1", {"pkg/__init__.py": "", "pkg/old/x.py": "", "one.py": "1", "was_file": ""}),
+        ("2", {"pkg/__init__.py": "#", "pkg/new/x.py": "", "one.py": "2", "was_file/x.py": ""}),
+        ("2", {"pkg/__init__.py": "##", "pkg/new/x.py": "", "was_file": "again"}),
+        ("1", {"pkg/__init__.py": "", "pkg/old/x.py": "", "one.py": "1", "was_file": ""}),
+    ]:
+        wheel = make_wheel(tmp_path / str(len(files)), "pkg", version, files)
+        run(wheel)
+        assert versions(site, "pkg") == [version]
+        assert violations_of_g1(site) == []
+        listed = {str(site / name) for name in files}
+        found = {
+            str(path)
+            for path in site.rglob("*")
+            if path.is_file() and not {"__pycache__", ".sagepip"} & set(path.parts)
+        }
+        assert {path for path in found if ".dist-info" not in path} == listed
+    assert state(site) == ["gate", "lock"]
+
+
+def can_mount() -> bool:
+    """Whether this process may mount file systems."""
+    if os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as directory:
+        code = subprocess.run(
+            ["mount", "-t", "tmpfs", "none", directory], capture_output=True, check=False
+        ).returncode
+        if code == 0:
+            subprocess.run(["umount", directory], check=True)
+        return code == 0
+
+
+@pytest.fixture
+def other_mount(tmp_path: Path) -> Iterator[Path]:
+    """Mount another file system on PREFIX/bin."""
+    if not can_mount():
+        pytest.skip("may not mount a file system here")
+    path = tmp_path / "prefix" / "bin"
+    path.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+def test_scripts_on_another_file_system(
+    tmp_path: Path, run: Install, destination: Destination, other_mount: Path
+) -> None:
+    """Scripts are staged on their own file system, and nothing of that stays."""
+    files = {"pkg.py": "def main(): pass\n", "{data}/scripts/tool": "#!python\n"}
+    points = "[console_scripts]\npkg = pkg:main\n"
+    run(make_wheel(tmp_path, "pkg", "1", files, entry_points=points))
+    assert sorted(os.listdir(other_mount)) == ["pkg", "tool"]
+    run(make_wheel(tmp_path, "pkg", "2", {"pkg.py": "#"}, entry_points=points))
+    assert os.listdir(other_mount) == ["pkg"]
+    assert violations_of_g1(Path(destination.site)) == []
+
+
+def test_staging_elsewhere_is_swept_after_a_kill(
+    tmp_path: Path, run: Install, destination: Destination, other_mount: Path
+) -> None:
+    """What a killed process staged on another file system goes with the next command."""
+    wheel = make_wheel(
+        tmp_path, "pkg", "1", {"pkg.py": ""}, entry_points="[console_scripts]\npkg = pkg:main\n"
+    )
+    code = (
+        "import os, sys\n"
+        "from sagepip.transaction import transaction\n"
+        "transaction.format_journal = lambda *_: os.kill(os.getpid(), 9)\n"
+        "from sagepip.cli.main import sagepip\n"
+        f"sys.argv[1:] = ['install', '--prefix', {destination.scheme.data!r}, {str(wheel)!r}]\n"
+        "sagepip()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    assert [name.startswith(".sagepip-") for name in os.listdir(other_mount)] == [True]
+    run(make_wheel(tmp_path, "other", "1", {"other.py": ""}))
+    assert os.listdir(other_mount) == []
+    assert state(Path(destination.site)) == ["gate", "lock"]

@@ -73,7 +73,7 @@ def explain(output: str, sources: PackageSources) -> Explanation:
                 "provide a wheel of one of the packages in the cycle",
                 is_build=True,
             )
-    if conflict := list(_conflict(lines)):
+    if conflict := list(dict.fromkeys(_conflict(lines))):
         return Explanation(
             "conflicting requirements: " + "; ".join(conflict),
             "loosen one of them, or provide versions that fit together in "

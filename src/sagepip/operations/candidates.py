@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.request import pathname2url
@@ -19,7 +19,12 @@ from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
-from sagepip.operations.dependencies import find_unsatisfied, split_by_availability
+from sagepip.operations.dependencies import (
+    Unsatisfied,
+    find_unsatisfied,
+    split_by_availability,
+)
+from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.site_view import SiteView, visible_directories
@@ -102,8 +107,17 @@ class CandidateCollector:
             else:
                 direct.append(self._direct_candidate(target))
         _check_one_of_each(direct)
-        named = [one for one in named if not self._is_there(one, direct)]
-        dependencies = self._dependencies(direct, named)
+        named = [one for one in named if not self._comes_along(one, direct)]
+        if all(self._is_there(one) for one in named):
+            # All or none: what is left alone must not be changed for the sake of the others.
+            dependencies = self._dependencies(direct, [])
+        else:
+            dependencies = self._dependencies(direct, named)
+        coming = {canonicalize_name(one.metadata.name) for one in dependencies}
+        for one in named:
+            found = self._site.find(one.name)
+            if found is not None and canonicalize_name(one.name) not in coming:
+                self.unchanged.append(UnchangedEntry(one.name, found.version, found.directory))
         return direct + dependencies
 
     def _direct_candidate(self, target: SourceDirectory | SourceArchive | WheelFile) -> Candidate:
@@ -141,8 +155,12 @@ class CandidateCollector:
 
     # ------------------------------------------------------------------ names and dependencies
 
-    def _is_there(self, requirement: Requirement, direct: Iterable[Candidate]) -> bool:
-        """Whether a named requirement needs nothing, because it is installed or comes along."""
+    def _comes_along(self, requirement: Requirement, direct: Iterable[Candidate]) -> bool:
+        """Whether a named requirement is what one of the files or directories is.
+
+        Raises:
+            TargetError: it is, but not in that version.
+        """
         name = canonicalize_name(requirement.name)
         for candidate in direct:
             if canonicalize_name(candidate.metadata.name) == name:
@@ -153,104 +171,151 @@ class CandidateCollector:
                     "both asked for",
                     advice="give one of them",
                 )
+        return False
+
+    def _is_there(self, requirement: Requirement) -> bool:
+        """Whether a named requirement is installed beyond doubt, without asking pip."""
         request = self._request
         if request.upgrade or request.force_reinstall or request.ignore_installed:
             return False
-        found = self._site.find(requirement.name)
-        if found is None or requirement.extras or not self._site.satisfies(requirement):
-            return False
-        self.unchanged.append(UnchangedEntry(requirement.name, found.version, found.directory))
-        return True
+        return not requirement.extras and self._site.satisfies(requirement)
 
     def _dependencies(self, direct: list[Candidate], named: list[Requirement]) -> list[Candidate]:
         """Find what else has to be installed: named requirements, and what all of them need."""
         request = self._request
-        environment = self._python.markers
-        unsatisfied = (
-            []
-            if request.no_deps
-            else find_unsatisfied(
-                [(one.metadata.headers, one.metadata.label, one.extras) for one in direct],
-                self._site,
-                environment,
-            )
-        )
+        unsatisfied = [] if request.no_deps else self._unsatisfied(direct, [], [])
         if not named and not unsatisfied:
             return []
         sources = request.build.sources
         if not sources.index_allowed:
-            available, missing = split_by_availability(unsatisfied, sources.find_links)
+            _, missing = split_by_availability(unsatisfied, sources.find_links)
             if missing and request.missing_dependencies is MissingDependencies.ERROR:
                 raise TargetError(
                     f"not installed and not in the wheelhouse: {'; '.join(map(str, missing))}",
                     advice="put wheels of them there, or give --no-deps or --missing-deps warn",
                 )
-            for one in missing:
-                console.warn(f"{one}, which is neither installed nor in the wheelhouse")
             if missing:
-                return self._resolve_what_is_there(direct, named, available)
-        paths = [one.wheel + _brackets(one.extras) for one in direct]
-        wanted = [str(one) for one in named]
-        return self._resolve([*paths, *wanted], direct, named, no_deps=request.no_deps)
+                return self._step_by_step(direct, named, None)
+        try:
+            files = self._ask_pip(direct, named, no_deps=request.no_deps)
+        except TargetError as error:
+            if sources.index_allowed or request.no_deps:
+                raise
+            refuses = request.missing_dependencies is MissingDependencies.ERROR
+            if refuses and not self._is_unseen:
+                raise
+            try:
+                return self._step_by_step(direct, named, error)
+            except TargetError:
+                # What pip says of all at once is clearer, unless it stumbled on what is missing.
+                if refuses:
+                    raise error from None
+                raise
+        return self._resolved_candidates(files, direct, named)
 
-    def _resolve_what_is_there(
-        self, direct: list[Candidate], named: list[Requirement], available: list[Requirement]
+    def _step_by_step(
+        self, direct: list[Candidate], named: list[Requirement], error: TargetError | None
     ) -> list[Candidate]:
-        """Resolve step by step, each without dependencies, where some are known to be missing."""
-        chosen: dict[str, Candidate] = {}
-        wanted = [*named, *available]
-        known = {canonicalize_name(one.metadata.name) for one in direct}
-        while wanted:
-            new = self._resolve([str(one) for one in wanted], direct, named, no_deps=True)
-            for one in new:
-                chosen[canonicalize_name(one.metadata.name)] = one
-            unsatisfied = find_unsatisfied(
-                [(one.metadata.headers, one.metadata.label, one.extras) for one in new],
-                self._site,
-                self._python.markers,
-            )
+        """Resolve without what is missing: what is wanted alone, then what that needs, and so on.
+
+        Every step asks for all that is wanted so far together, so that a conflict is found.
+
+        Args:
+            direct: the files and directories.
+            named: the named requirements.
+            error: why pip could not resolve all at once; raised if it is not for what is missing.
+        """
+        wanted = {str(one): one for one in named}
+        while True:
+            files = self._ask_pip(direct, list(wanted.values()), no_deps=True) if wanted else []
+            unsatisfied = self._unsatisfied(direct, files, wanted.values())
             available, missing = split_by_availability(
-                [
-                    one
-                    for one in unsatisfied
-                    if canonicalize_name(one.requirement.name) not in known | chosen.keys()
-                ],
-                self._request.build.sources.find_links,
+                unsatisfied, self._request.build.sources.find_links
             )
-            for lacking in missing:
-                console.warn(f"{lacking}, which is neither installed nor in the wheelhouse")
-            wanted = list(available)
-        return list(chosen.values())
+            new = {str(one): one for one in available if str(one) not in wanted}
+            if not new:
+                break
+            wanted.update(new)
+        if error is not None and not (missing or self._is_unseen):
+            raise error
+        if missing and self._request.missing_dependencies is MissingDependencies.ERROR:
+            raise error or TargetError(f"missing: {'; '.join(map(str, missing))}")
+        for one in missing:
+            console.warn(f"{one}, which is neither installed nor in the wheelhouse")
+        return self._resolved_candidates(files, direct, named)
 
-    def _resolve(
-        self,
-        requirements: list[str],
-        direct: list[Candidate],
-        named: list[Requirement],
-        *,
-        no_deps: bool,
-    ) -> list[Candidate]:
+    def _needed(
+        self, files: Sequence[ResolvedFile], direct: list[Candidate], named: list[Requirement]
+    ) -> Sequence[ResolvedFile]:
+        """Leave out what is superfluous, where pip could not see that it is."""
         request = self._request
-        sources = request.build.sources
-        visible = visible_directories(request.destination)
-        pip_sees = set(request.destination.python.site_directories)
-        files = resolve(
-            requirements,
+        if not self._is_unseen or request.force_reinstall or request.ignore_installed:
+            return files
+        return needed_files(
+            files,
+            [] if request.no_deps else [(one.metadata.headers, one.extras) for one in direct],
+            named,
+            self._site,
+            self._python.markers,
+            upgrade=request.upgrade,
+        )
+
+    def _unsatisfied(
+        self,
+        direct: Iterable[Candidate],
+        files: Sequence[ResolvedFile],
+        wanted: Iterable[Requirement],
+    ) -> list[Unsatisfied]:
+        """Return what these would lack on the site; ``wanted`` tells the extras of files."""
+        extras: dict[str, frozenset[str]] = {}
+        for one in wanted:
+            name = canonicalize_name(one.name)
+            extras[name] = extras.get(name, frozenset()) | frozenset(one.extras)
+        coming = [(one.metadata.headers, one.metadata.label, one.extras) for one in direct]
+        own = {canonicalize_name(one.metadata.name) for one in direct}
+        for file in files:
+            name = canonicalize_name(file.name)
+            if name not in own:
+                label = f"{file.name} {file.version}"
+                coming.append((headers_of(file), label, extras.get(name, frozenset())))
+        there = extras.keys() - own - {canonicalize_name(file.name) for file in files}
+        for left in sorted(there):
+            # Asked for, and left as it is installed.
+            if (headers := self._site.headers(left)) is not None:
+                coming.append((headers, f"{left} {headers.get('Version')}", extras[left]))
+        return find_unsatisfied(coming, self._site, self._python.markers)
+
+    @property
+    def _is_unseen(self) -> bool:
+        """Whether pip, which looks at the interpreter's own site, cannot see what is installed."""
+        visible = visible_directories(self._request.destination)
+        return not set(self._python.site_directories).issuperset(visible)
+
+    def _ask_pip(
+        self, direct: Iterable[Candidate], wanted: Iterable[Requirement], *, no_deps: bool
+    ) -> list[ResolvedFile]:
+        request = self._request
+        paths = [one.wheel + _brackets(one.extras) for one in direct]
+        return resolve(
+            [*paths, *(str(one) for one in wanted)],
             python=self._python,
-            sources=sources,
-            # pip looks at the interpreter's own site: of no use where the destination is another.
-            ignore_installed=request.ignore_installed or not pip_sees.issuperset(visible),
+            sources=request.build.sources,
+            ignore_installed=request.ignore_installed or self._is_unseen,
             download_directory=self._work.path("fetched"),
             upgrade=request.upgrade,
             force_reinstall=request.force_reinstall,
             ignore_requires_python=request.ignore_requires_python,
             no_deps=no_deps,
-            constraints=sources.constraints,
+            constraints=request.build.sources.constraints,
         )
+
+    def _resolved_candidates(
+        self, files: Sequence[ResolvedFile], direct: list[Candidate], named: list[Requirement]
+    ) -> list[Candidate]:
         own = {canonicalize_name(one.metadata.name) for one in direct}
         asked = {canonicalize_name(one.name): one for one in named}
         found: list[Candidate] = []
-        for one in files:
+        for one in self._needed(files, direct, named):
             name = canonicalize_name(one.name)
             if name in own or (name not in asked and self._is_installed(one)):
                 continue

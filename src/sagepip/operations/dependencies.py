@@ -47,8 +47,8 @@ def find_unsatisfied(
         environment: the marker values of the target interpreter.
     """
     coming = {
-        canonicalize_name(headers.get("Name") or ""): headers.get("Version") or ""
-        for headers, _, _ in distributions
+        canonicalize_name(headers.get("Name") or ""): (headers, label)
+        for headers, label, _ in distributions
     }
     queue = list(distributions)
     seen: set[str] = set()
@@ -62,8 +62,11 @@ def find_unsatisfied(
             seen.add(str(requirement))
             name = canonicalize_name(requirement.name)
             if name in coming:
-                if not _contains(requirement, coming[name]):
+                own_headers, own_label = coming[name]
+                if not _contains(requirement, own_headers.get("Version") or ""):
                     found.append(Unsatisfied(requirement, label))
+                elif requirement.extras:
+                    queue.append((own_headers, own_label, frozenset(requirement.extras)))
             elif not site.satisfies(requirement):
                 found.append(Unsatisfied(requirement, label))
             elif requirement.extras and (installed := site.headers(requirement.name)):

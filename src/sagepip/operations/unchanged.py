@@ -28,7 +28,9 @@ def is_installed_intact(
         installed: a distribution of the same project.
         with_bytecode: whether modules must have bytecode too.
     """
-    if canonical_name(wheel.name) != installed.name or not installed.is_dist_info:
+    if not canonical_name(wheel.file_name) == canonical_name(wheel.name) == installed.name:
+        return False  # a wheel under a false name is for the gate to refuse
+    if not installed.is_dist_info:
         return False
     if os.path.basename(installed.metadata_path) != wheel.dist_info:
         return False

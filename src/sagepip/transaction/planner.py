@@ -57,6 +57,7 @@ class _Phase(IntEnum):
     DATA = 2
     SCRIPTS = 3
     PTH = 4
+    OLD_METADATA = 5
 
 
 class Planner:
@@ -132,6 +133,7 @@ class Planner:
         self._kept: set[str] = set()
         self._steps: list[tuple[_Phase, Step]] = []
         self._relied: list[DirectoryStamp | Unchanged] = []
+        self._replaced: set[str] = set()
         self._swapped: dict[str, str] = {}
         self._made: dict[str, None] = {}
 
@@ -183,7 +185,7 @@ class Planner:
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
         self._let_clock_tick(live)
         walked = is_wholly_owned(live, self._old) if live in self._old_directories else None
-        if walked is None or not can_exchange(self._area.directory):
+        if walked is None or not can_exchange(root.new):
             self._publish_children(root, staged, live)
             return
         self._stamp(walked)
@@ -195,11 +197,12 @@ class Planner:
         self._swapped[live] = staged
 
     def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
-        if can_exchange(self._area.directory):
+        self._replaced.add(live)
+        if can_exchange(root.new):
             self._add(root, live, Swap(staged, live, _known(staged), old))
         else:
             self._add(root, live, self._retire(live))
-            self._add(root, live, Place(staged, live, _known(staged)))
+            self._add(root, live, Place(staged, live, _known(staged), retired_by_plan=True))
 
     def _add(self, root: StagingRoot, live: str, step: Step) -> None:
         if root.live in self._metadata_directories:
@@ -226,13 +229,11 @@ class Planner:
         old = identity(one.metadata_path)
         if old is None:
             return Place(staged, one.metadata_path, _known(staged))
-        if not can_exchange(self._area.directory):
-            raise ConflictError(
-                f"{one.metadata_path} cannot be replaced in one step: this file system cannot "
-                "exchange two names",
-                advice="uninstall the distribution first",
-            )
-        return Swap(staged, one.metadata_path, _known(staged), old)
+        if can_exchange(self._area.root_of(one.metadata_path).new):
+            return Swap(staged, one.metadata_path, _known(staged), old)
+        # For these two renames the distribution is absent: the file system leaves no other way.
+        self._steps.append((_Phase.OLD_METADATA, self._retire(one.metadata_path)))
+        return Place(staged, one.metadata_path, _known(staged), retired_by_plan=True)
 
     # ------------------------------------------------------------------ what is there already
 
@@ -305,7 +306,9 @@ class Planner:
         files = {
             path
             for path in self._old - self._new
-            if not path.startswith(gone) and not path.startswith(kept)
+            if not path.startswith(gone)
+            and not path.startswith(kept)
+            and not self._goes_by_replacement(path)
         }
         roots = self._area.live_roots
         return removal_steps(
@@ -314,6 +317,17 @@ class Planner:
             now_at=self._path_after_swap,
             retire=self._retire,
         )
+
+    def _goes_by_replacement(self, live: str) -> bool:
+        """Whether a file goes because it, or what it lies in, becomes something of another kind."""
+        above = live
+        while len(above) > 1:
+            if above in self._swapped:
+                return False  # what the new directory has of it was carried over
+            if above in self._replaced:
+                return True
+            above = os.path.dirname(above)
+        return False
 
     def _path_after_swap(self, live: str) -> tuple[str, bool]:
         """Return where what will bear a live name is now, and whether a swap brings it there."""

@@ -17,6 +17,7 @@ from sagepip.transaction.commit import finish, signals_deferred, take_back
 from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
 from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
 from sagepip.transaction.owner_mark import OwnerMark
+from sagepip.transaction.staging_area import elsewhere
 
 TRANSACTIONS = "txn"
 OWNER = "owner"
@@ -120,6 +121,8 @@ def remove_transaction(directory: str) -> None:
         names = os.listdir(directory)
     except FileNotFoundError:
         return
+    if not all([remove_tree(path) for path in elsewhere(directory)]):  # noqa: C419
+        return  # the list of them is needed for another try
     gone = [remove_tree(os.path.join(directory, name)) for name in names if name != OWNER]
     if all(gone):
         remove_file(os.path.join(directory, OWNER))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sagepip.ground.errors import ConflictError, TargetError
+from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import can_rename_between, make_directories
+from sagepip.transaction.lock import STATE_DIRECTORY
 
 _NAME_BYTES = 255
+ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True)
@@ -143,21 +146,48 @@ class StagingArea:
 
     def _make_root(self, live_root: str) -> StagingRoot:
         number = len(self._roots)
-        base = self.directory
         above = live_root
         while not os.path.isdir(above):
             above = os.path.dirname(above)
+        base = self.directory
         if not can_rename_between(self.directory, above):
-            raise ConflictError(
-                f"{live_root} is on another file system than {self.directory}",
-                advice="sagepip cannot install over two file systems yet",
-            )
+            base = os.path.join(above, elsewhere_name(self.directory))
+            # Written down first: whoever sweeps after a kill must find it.
+            with open(os.path.join(self.directory, ELSEWHERE), "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(base) + "\n")
         root = StagingRoot(
             live_root, os.path.join(base, f"new-{number}"), os.path.join(base, f"trash-{number}")
         )
         make_directories(root.new)
         make_directories(root.trash)
         return root
+
+
+def elsewhere_name(directory: str) -> str:
+    """Return the name of a transaction's directories on other mounts."""
+    return f"{STATE_DIRECTORY}-{os.path.basename(directory)}"
+
+
+def elsewhere(directory: str) -> list[str]:
+    """Return the directories that a transaction has on other mounts.
+
+    Args:
+        directory: the transaction's own directory.
+    """
+    try:
+        with open(os.path.join(directory, ELSEWHERE), encoding="utf-8") as stream:
+            lines = stream.read().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            path = json.loads(line)
+        except ValueError:
+            continue  # the last line, torn by a kill: its directory was never made
+        if isinstance(path, str) and os.path.basename(path) == elsewhere_name(directory):
+            found.append(path)
+    return found
 
 
 def _up_to(directory: str, root: str) -> list[str]:

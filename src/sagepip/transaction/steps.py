@@ -6,8 +6,9 @@ that refers to the very inode that was to move there has got it.
 
 from __future__ import annotations
 
+import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sagepip.ground.filesystem import (
     Identity,
@@ -27,11 +28,13 @@ class Place:
         source: the staged path.
         target: the live path.
         inode: what moves.
+        retired_by_plan: whether an earlier step of the plan makes the name absent.
     """
 
     source: str
     target: str
     inode: Identity
+    retired_by_plan: bool = field(default=False, compare=False)
 
     def do(self) -> None:
         """Carry the step out."""
@@ -47,7 +50,7 @@ class Place:
 
     def still_holds(self) -> bool:
         """Whether what the plan assumed of the live tree is still so."""
-        return identity(self.target) is None
+        return self.retired_by_plan or identity(self.target) is None
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,12 @@ class Retire:
     source: str
     target: str
     inode: Identity
-    made_by_plan: bool = False
+    made_by_plan: bool = field(default=False, compare=False)
 
     def do(self) -> None:
-        """Carry the step out."""
+        """Carry the step out, if the name still refers to what is to go."""
+        if identity(self.source) != self.inode:
+            raise OSError(errno.ESTALE, "it has changed meanwhile", self.source)
         place(self.source, self.target)
 
     def undo(self) -> None:

@@ -1,0 +1,22 @@
+"""What tests of whole commands share: a way to run them, and a virtual environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.environment import VirtualEnvironment
+from tests.e2e.commands import Terminal
+
+
+@pytest.fixture(scope="session")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> VirtualEnvironment:
+    """A virtual environment without pip; tests that share it use projects of their own."""
+    return VirtualEnvironment.create(tmp_path_factory.mktemp("shared") / "venv")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A terminal whose settings do not depend on the machine's."""
+    return Terminal(tmp_path)

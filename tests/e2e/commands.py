@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.environment import console_script, tool_environment
+
 from tests.guarantees import snapshot
 
 Done = subprocess.CompletedProcess[str]
+Settings = Mapping[str, str | Path]
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Terminal:
         *words: str | Path,
         status: int = 0,
         cwd: Path | None = None,
-        preexec: Callable[[], None] | None = None,
-        **extra: str | Path,
+        preexec: Callable[[], object] | None = None,
+        settings: Settings | None = None,
     ) -> Done:
         """Run a command and check its exit status, and that what it says is no traceback.
 
@@ -51,12 +53,12 @@ class Terminal:
             status: the exit status that it must have.
             cwd: where to run it.
             preexec: called in the child first.
-            extra: more variables.
+            settings: more variables.
         """
         done = subprocess.run(
             [console_script(program), *words],
             cwd=cwd or self.where,
-            env=self.environ | {key: str(value) for key, value in extra.items()},
+            env=self._environ(settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -65,41 +67,54 @@ class Terminal:
         )
         told = f"{done.args}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == status, told
-        if extra.get("SAGEPIP_DEBUG") is None:
+        if "SAGEPIP_DEBUG" not in (settings or {}):
             assert "Traceback" not in done.stderr, told
         return done
 
-    def start(self, program: str, *words: str | Path, **extra: str | Path) -> subprocess.Popen[str]:
+    def _environ(self, settings: Settings | None) -> dict[str, str]:
+        return self.environ | {key: str(value) for key, value in (settings or {}).items()}
+
+    def start(
+        self, program: str, *words: str | Path, settings: Settings | None = None
+    ) -> subprocess.Popen[str]:
         """Start a command and let it run."""
         return subprocess.Popen(
             [console_script(program), *words],
             cwd=self.where,
-            env=self.environ | {key: str(value) for key, value in extra.items()},
+            env=self._environ(settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def install(self, *words: str | Path, **extra: str | Path) -> Done:
+    def install(
+        self,
+        *words: str | Path,
+        cwd: Path | None = None,
+        preexec: Callable[[], object] | None = None,
+        settings: Settings | None = None,
+    ) -> Done:
         """Run ``sage-pip-install``, which must succeed."""
-        return self.run("sage-pip-install", *words, **extra)  # type: ignore[arg-type]
+        return self.run("sage-pip-install", *words, cwd=cwd, preexec=preexec, settings=settings)
 
-    def refuse(self, target: Path, *words: str | Path, status: int = 1, **extra: str | Path) -> str:
+    def refuse(
+        self, target: Path, *words: str | Path, status: int = 1, settings: Settings | None = None
+    ) -> str:
         """Run ``sagepip install``, which must fail and leave a directory as it is.
 
         Args:
             target: the directory; it may not exist.
             words: the arguments.
             status: the exit status that it must have.
-            extra: more variables.
+            settings: more variables.
 
         Returns:
             Its one line on stderr.
         """
         before = snapshot(target)
         existed = target.exists()
-        done = self.run("sagepip", "install", *words, status=status, **extra)  # type: ignore[arg-type]
+        done = self.run("sagepip", "install", *words, status=status, settings=settings)
         assert done.stdout == ""
         assert snapshot(target) == before
         assert target.exists() == existed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from bench.environment import VirtualEnvironment
+
 from tests.e2e.commands import Terminal
 
 

@@ -291,11 +291,19 @@ class Planner:
             if not path.startswith(prefix) or path in self._new or not os.path.lexists(path):
                 continue
             target = os.path.join(staged, path[len(prefix) :])
-            if os.path.lexists(target):
+            if os.path.lexists(target) or self._becomes_file(os.path.dirname(path), live):
                 continue
             self._carried += make_directories(os.path.dirname(target))
             link_or_copy(path, target)
             self._carried.append(target)
+
+    def _becomes_file(self, directory: str, within: str) -> bool:
+        """Whether a directory of the old version, or one above it, is a file in the new."""
+        while len(directory) > len(within):
+            if directory in self._new:
+                return True
+            directory = os.path.dirname(directory)
+        return False
 
     def _remove_leftovers(
         self, superseded: Sequence[InstalledDistribution], metadata: set[str]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import marshal
 import stat
+import struct
 from pathlib import Path
 
 # What each installer says of itself, or holds times and paths.
@@ -17,6 +20,40 @@ def files_with_modes(prefix: Path) -> dict[str, int]:
         for path in prefix.rglob("*")
         if (path.is_symlink() or not path.is_dir()) and ".sagepip" not in path.parts
     }
+
+
+def directories_with_modes(prefix: Path) -> dict[str, int]:
+    """Return the permission bits of every directory of a prefix, sagepip's own aside."""
+    return {
+        str(path.relative_to(prefix)): stat.S_IMODE(path.lstat().st_mode)
+        for path in prefix.rglob("*")
+        if path.is_dir() and not path.is_symlink() and ".sagepip" not in path.parts
+    }
+
+
+def metadata_texts(prefix: Path) -> dict[tuple[str, str], str]:
+    """Return what installers write besides RECORD, by dist-info and file."""
+    return {
+        (path.parent.name, path.name): path.read_text()
+        for path in prefix.rglob("*.dist-info/*")
+        if path.name in _OWN - {"RECORD"}
+    }
+
+
+def bytecode_faults(site: Path) -> list[str]:
+    """Return the bytecode files that the interpreter would not take, or that name another path."""
+    faults = []
+    for path in site.rglob("*.pyc"):
+        source = Path(importlib.util.source_from_cache(str(path)))
+        data = path.read_bytes()
+        found = source.stat()
+        expected = struct.pack("<4sIII", importlib.util.MAGIC_NUMBER, 0, int(found.st_mtime), 0)
+        size = struct.pack("<I", found.st_size)
+        if data[:12] != expected[:12] or data[12:16] != size:
+            faults.append(f"{path}: not of this source")
+        elif marshal.loads(data[16:]).co_filename != str(source):
+            faults.append(f"{path}: names another source")
+    return faults
 
 
 def different_contents(first: Path, second: Path) -> list[str]:

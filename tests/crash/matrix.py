@@ -35,14 +35,28 @@ class Scenario:
     Attributes:
         name: for reports.
         before: wheels to install first.
-        command: wheels of the command that is killed.
-        project: the project whose versions are watched (G2).
+        command: wheels that the command which is killed installs.
+        project: the project whose versions are watched (G2); empty if it goes.
+        removed: projects that the command uninstalls, instead of installing.
     """
 
     name: str
     before: tuple[Path, ...]
-    command: tuple[Path, ...]
-    project: str
+    command: tuple[Path, ...] = ()
+    project: str = ""
+    removed: tuple[str, ...] = ()
+
+    def arguments(self, prefix: Path) -> list[str]:
+        """Return the arguments of the command that is killed."""
+        if self.removed:
+            return ["uninstall", "--yes", "--prefix", str(prefix), *self.removed]
+        return install_arguments(prefix, self.command)
+
+
+def install_arguments(prefix: Path, wheels: Sequence[Path]) -> list[str]:
+    """Return the arguments that install wheels into a prefix."""
+    options = ["--no-index", "--no-deps", "--force-reinstall", "--prefix", str(prefix)]
+    return ["install", *options, *map(str, wheels)]
 
 
 @dataclass
@@ -105,6 +119,7 @@ def make_scenarios(wheels: Path) -> list[Scenario]:
         Scenario("downgrade", (second,), (first,), "alpha"),
         Scenario("reinstall", (first,), (first,), "alpha"),
         Scenario("two distributions, shared namespace", (gamma, first), (second, beta), "alpha"),
+        Scenario("uninstall", (gamma, beta, first), removed=("alpha", "beta")),
     ]
 
 
@@ -120,22 +135,23 @@ class Matrix:
     def __init__(self, scenario: Scenario, work: Path, wheels: Path) -> None:
         self.scenario = scenario
         self._work = work
+        self._watched = scenario.project if scenario.before else ""
         self._environment = clean_environment() | {"TMPDIR": str(work)}
         self._next = make_wheel(wheels, "next_one", "1", {"next_one.py": ""})
         self._base = work / "base"
         self._base.mkdir(parents=True)
         if scenario.before:
-            self._run(self._command(self._base, scenario.before))
+            self._run(sagepip_command(*install_arguments(self._base, scenario.before)))
         self._old = self._after_next(self._copy("old"))
         new = self._copy("new")
-        self._run(self._command(new, scenario.command))
+        self._run(sagepip_command(*scenario.arguments(new)))
         self._new = self._after_next(new)
         assert self._old != self._new or scenario.name == "reinstall"
 
     def points(self) -> list[Point]:
         """Return every system call at which the command can be killed."""
         target = self._copy("points")
-        command = self._command(target, self.scenario.command)
+        command = sagepip_command(*self.scenario.arguments(target))
         return list_points(command, self._environment, self._work / "strace.log", target)
 
     def run(
@@ -162,7 +178,8 @@ class Matrix:
         # The prefix must always have the same path: scripts and direct_url.json hold it.
         target = self._copy(f"kill-{number}")
         label = f"{self.scenario.name}: {point.name} #{point.ordinal} ({point.text})"
-        code = kill_at(point, self._command(target, self.scenario.command), self._environment)
+        command = sagepip_command(*self.scenario.arguments(target))
+        code = kill_at(point, command, self._environment)
         violations = []
         if code == 0:
             violations.append(f"{label}: was not killed")
@@ -171,8 +188,8 @@ class Matrix:
         fresh = not self.scenario.before
         torn = violations_of_g1(target / _SITE, hashes=fresh)
         violations += [f"{label}: {one}" for one in torn]
-        if self.scenario.before and not versions(target / _SITE, self.scenario.project):
-            violations.append(f"{label}: {self.scenario.project} is absent")
+        if self._watched and not versions(target / _SITE, self._watched):
+            violations.append(f"{label}: {self._watched} is absent")
         end = self._after_next(target)
         shutil.rmtree(target)
         if end == self._new:
@@ -196,24 +213,13 @@ class Matrix:
 
     def _after_next(self, prefix: Path) -> Snapshot:
         """Run the next command on a prefix and return what is there then."""
-        self._run(self._command(prefix, (self._next,)))
+        self._run(sagepip_command(*install_arguments(prefix, (self._next,))))
         name = str(prefix).encode()
         return {
             key: (mode, content.replace(name, b"PREFIX") if isinstance(content, bytes) else content)
             for key, (mode, content) in snapshot(prefix).items()
             if "__pycache__" not in key or "next_one" not in key
         } | _bytecode(prefix)
-
-    def _command(self, prefix: Path, wheels: Sequence[Path]) -> list[str]:
-        return sagepip_command(
-            "install",
-            "--no-index",
-            "--no-deps",
-            "--force-reinstall",
-            "--prefix",
-            str(prefix),
-            *map(str, wheels),
-        )
 
     def _run(self, command: Sequence[str]) -> None:
         import subprocess

@@ -25,8 +25,8 @@ def sample(points: list[Point]) -> list[Point]:
 
 
 @needs_strace
-@pytest.mark.parametrize("number", [0, 1], ids=["fresh install", "upgrade"])
-def test_killed_install_leaves_old_or_new(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 1, 5], ids=["fresh install", "upgrade", "uninstall"])
+def test_killed_command_leaves_old_or_new(number: int, tmp_path: Path) -> None:
     """A kill leaves no half-installed distribution, and the next command tidies up (G1, G3)."""
     wheels = tmp_path / "wheels"
     matrix = Matrix(make_scenarios(wheels)[number], tmp_path / "work", wheels)

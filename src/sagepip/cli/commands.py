@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "install", "build where needed, then install", module="sagepip.cli.install_command"
         ),
-        Command("uninstall", "remove distributions"),
+        Command("uninstall", "remove distributions", module="sagepip.cli.uninstall_command"),
         Command("copy", "publish a staged tree"),
         Command("lock", "run a command under the lock of a site"),
         Command("build", "build a wheel or an sdist"),

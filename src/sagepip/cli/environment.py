@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sagepip.cli.option import Kind, Option, OptionTable, Status
-from sagepip.cli.settings import Given
+from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.operations.option_words import read_words
@@ -113,3 +113,19 @@ def _truth(variable: str, text: str, *, number: bool = False) -> int:
     if number and text.isdecimal():
         return int(text)
     raise UsageError(f"not a truth value: {variable}={text}", advice="use 1 or 0, yes or no")
+
+
+def lock_timeout(settings: Settings, environ: Mapping[str, str]) -> float | None:
+    """Return how long to wait for the lock, in seconds; None for ever.
+
+    Args:
+        settings: the values of the options.
+        environ: the environment.
+
+    Raises:
+        UsageError: it is not a number of seconds.
+    """
+    limit = settings.text("lock_timeout")
+    if limit is not None:
+        return seconds(limit, "--lock-timeout")
+    return seconds(environ.get("SAGEPIP_LOCK_TIMEOUT") or None, "SAGEPIP_LOCK_TIMEOUT")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sagepip.build.options import BuildOptions
-from sagepip.cli.environment import seconds
+from sagepip.cli.environment import lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
@@ -56,12 +56,6 @@ def build_request(
         config_settings=config,
         verbosity=max(console.verbosity, 0),
     )
-    limit = settings.text("lock_timeout")
-    lock_timeout = (
-        seconds(limit, "--lock-timeout")
-        if limit is not None
-        else seconds(environ.get("SAGEPIP_LOCK_TIMEOUT") or None, "SAGEPIP_LOCK_TIMEOUT")
-    )
     wheelhouse = environ.get("SAGE_SPKG_WHEELS")
     destination = _destination(settings, environ)
     found, own_settings = _targets(targets, files, destination)
@@ -79,7 +73,7 @@ def build_request(
         ignore_requires_python=settings.flag("ignore_requires_python"),
         break_system_packages=settings.flag("break_system_packages"),
         compile_bytecode=settings.flag("compile", default=True),
-        lock_timeout=lock_timeout,
+        lock_timeout=lock_timeout(settings, environ),
         dry_run=settings.flag("dry_run"),
         report=settings.text("report"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sagepip.ground.errors import UsageError
 from sagepip.ground.interpreter_probe import PREFIX_PLACEHOLDER
@@ -64,6 +64,12 @@ class Destination:
     def site(self) -> str:
         """The purelib directory on disk, resolved: the SITE that the lock belongs to."""
         return os.path.realpath(self.live(self.scheme.purelib))
+
+    @property
+    def live_roots(self) -> list[str]:
+        """The resolved directories on disk that a change may touch: those of the scheme."""
+        paths = [getattr(self.scheme, one.name) for one in fields(self.scheme)]
+        return list(dict.fromkeys(os.path.realpath(self.live(path)) for path in paths))
 
     @property
     def metadata_directories(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 
 from sagepip.ground import console
-from sagepip.ground.destination import Destination
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.operations.candidates import Candidate, CandidateCollector
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
@@ -99,7 +98,7 @@ def _publish(
     # for once, before anything is made.
     site = destination.site
     started = time.monotonic()
-    with begin_transaction(site, _live_roots(destination)) as transaction:
+    with begin_transaction(site, destination.live_roots) as transaction:
         staged = _stage(request, candidates, transaction)
         stage_seconds = time.monotonic() - started
         replaced = _commit(request, staged, transaction)
@@ -117,12 +116,6 @@ def _publish(
         lock_held_seconds=lock.held_seconds,
         stage_seconds=stage_seconds,
     )
-
-
-def _live_roots(destination: Destination) -> list[str]:
-    scheme = destination.scheme
-    paths = [scheme.purelib, scheme.platlib, scheme.headers, scheme.scripts, scheme.data]
-    return list(dict.fromkeys(os.path.realpath(destination.live(path)) for path in paths))
 
 
 def _stage(

@@ -77,15 +77,27 @@ def list_points(
 
 def kill_at(point: Point, command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command that is killed when it enters a system call; return how it ended."""
-    inject = f"inject={point.name}:signal=SIGKILL:when={point.ordinal}"
-    done = subprocess.run(
+    return _inject("signal=SIGKILL", point, command, environment).returncode
+
+
+def fail_at(
+    point: Point, error: str, command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command one system call of which fails with an error (``ENOSPC``)."""
+    return _inject(f"error={error}", point, command, environment)
+
+
+def _inject(
+    what: str, point: Point, command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    inject = f"inject={point.name}:{what}:when={point.ordinal}"
+    return subprocess.run(
         ["strace", "-o", os.devnull, "-e", f"trace={point.name}", "-e", inject, *command],
         env=environment,
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )
-    return done.returncode
 
 
 def sagepip_command(*arguments: str) -> list[str]:

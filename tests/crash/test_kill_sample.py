@@ -31,7 +31,7 @@ def test_killed_command_leaves_old_or_new(number: int, tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     matrix = Matrix(make_scenarios(wheels)[number], tmp_path / "work", wheels)
     points = sample(matrix.points())
-    outcome = matrix.run(points, workers=3)
+    outcome = matrix.kills(points, workers=3)
     assert outcome.violations == []
     assert outcome.points == len(points) >= 15
     # Both outcomes must have happened, or the sample missed the commit.
@@ -47,5 +47,5 @@ def test_matrix_notices_a_torn_tree(tmp_path: Path) -> None:
     site = next((tmp_path / "work" / "base").rglob("site-packages"))
     (site / "alpha" / "gone.py").unlink()
     point = Point("renameat2", 1, "")
-    outcome = matrix.run([point], workers=1)
+    outcome = matrix.kills([point], workers=1)
     assert any("alpha/gone.py is missing" in one for one in outcome.violations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from bench.environment import VirtualEnvironment
 
-from tests.e2e.build_fixtures import make_project, make_sdist, make_tiny_backend
+from tests.e2e.build_fixtures import TINY_BACKEND, make_project, make_sdist, make_tiny_backend
 from tests.e2e.commands import Terminal, installed, site_of, state_of
 from tests.guarantees import snapshot, versions, violations_of_g1
 from tests.wheels import make_wheel
@@ -72,8 +73,10 @@ def test_second_build_replaces_the_first(terminal: Terminal, venv: VirtualEnviro
     """Of one project the wheelhouse holds one wheel, the last built; other projects' stay."""
     make_tiny_backend(terminal.where / "spkg")
     settings = {"SAGE_VENV": venv.root, "SAGE_SPKG_WHEELS": terminal.where / "spkg"}
-    terminal.install(make_project(terminal.where / "a", "twice", "1.0"), settings=settings)
-    terminal.install(make_project(terminal.where / "b", "twice", "1.1"), settings=settings)
+    for version in ("1.0", "1.1"):
+        place = terminal.where / version
+        project = make_project(place, "twice", version, in_tree=TINY_BACKEND)
+        terminal.install(project, settings=settings)
     assert sorted(os.listdir(terminal.where / "spkg")) == [
         "tiny_backend-1.0-py3-none-any.whl",
         "twice-1.1-py3-none-any.whl",
@@ -109,14 +112,28 @@ def test_pythonpath_reaches_neither_sagepip_nor_the_build(
 
 def test_sdist(terminal: Terminal, venv: VirtualEnvironment) -> None:
     """An sdist is built and installed, and direct_url.json names it with its digest."""
-    backend = make_tiny_backend(terminal.where / "backend").parent
-    source = make_project(terminal.where / "source", "packed")
+    source = make_project(terminal.where / "source", "packed", in_tree=TINY_BACKEND)
     sdist = make_sdist(terminal.where / "dist", source, "packed", "1.0")
-    done = terminal.install(sdist, settings={"SAGE_VENV": venv.root, "PIP_FIND_LINKS": backend})
+    done = terminal.install(sdist, settings={"SAGE_VENV": venv.root})
     assert installed(done) == {"packed-1.0"}
     direct_url = json.loads((venv.site / "packed-1.0.dist-info/direct_url.json").read_text())
     assert direct_url["url"] == sdist.as_uri()
-    assert len(direct_url["archive_info"]["hashes"]["sha256"]) == 64
+    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+    assert direct_url["archive_info"]["hashes"] == {"sha256": digest}
+
+
+def test_path_that_is_no_text(terminal: Terminal) -> None:
+    """A wheel in a directory whose name is in no known encoding is installed, in any locale."""
+    place = Path(os.fsdecode(os.fsencode(terminal.where) + b"/caf\xe9 \xc3\xa9 %"))
+    wheel = make_wheel(place, "latin", "1", {"latin.py": ""})
+    for number, locale in enumerate(("C.UTF-8", "C")):
+        settings = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        prefix = terminal.where / f"prefix-{number}"
+        done = terminal.install("--prefix", prefix, wheel, settings=settings)
+        assert installed(done) == {"latin-1"}
+        info = site_of(prefix) / "latin-1.dist-info"
+        url = json.loads((info / "direct_url.json").read_text())["url"]
+        assert url.endswith("/caf%E9%20%C3%A9%20%25/latin-1-py3-none-any.whl")
 
 
 # ---------------------------------------------------------------------- where to
@@ -147,11 +164,11 @@ def test_destdir(terminal: Terminal, venv: VirtualEnvironment) -> None:
 
 def test_several_targets_are_all_or_nothing(terminal: Terminal, venv: VirtualEnvironment) -> None:
     """A wheel, an sdist, a directory and a name in one call: all of them, or none."""
-    house = make_tiny_backend(terminal.where / "house").parent
+    house = terminal.where / "house"
     make_wheel(house, "multi_name", "1", {"multi_name.py": ""})
     wheel = make_wheel(terminal.where, "multi_wheel", "1", {"multi_wheel.py": ""})
-    directory = make_project(terminal.where / "directory", "multi_dir")
-    source = make_project(terminal.where / "source", "multi_sdist")
+    directory = make_project(terminal.where / "directory", "multi_dir", in_tree=TINY_BACKEND)
+    source = make_project(terminal.where / "source", "multi_sdist", in_tree=TINY_BACKEND)
     sdist = make_sdist(terminal.where, source, "multi_sdist", "1.0")
     settings = {"SAGE_VENV": venv.root, "PIP_FIND_LINKS": house}
     targets = (wheel, directory, sdist, "multi-name")

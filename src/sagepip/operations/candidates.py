@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.request import pathname2url
+from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -121,7 +121,7 @@ class CandidateCollector:
         return direct + dependencies
 
     def _direct_candidate(self, target: SourceDirectory | SourceArchive | WheelFile) -> Candidate:
-        url = "file://" + pathname2url(target.path)
+        url = "file://" + quote(os.fsencode(target.path))
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
         else:

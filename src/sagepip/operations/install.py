@@ -36,6 +36,7 @@ def install(request: InstallRequest) -> InstallReport:
         SagepipError: nothing was installed (see :mod:`sagepip.ground.errors`).
     """
     _check_environment(request)
+    _check_report(request)
     if not request.dry_run:
         tidy(request.destination.site, request.lock_timeout)
     with WorkDirectory() as work:
@@ -67,6 +68,18 @@ def _check_environment(request: InstallRequest) -> None:
         f"the environment of {destination.python.executable} is externally managed ({marker})",
         advice="install into a venv or with --prefix; --break-system-packages overrides",
     )
+
+
+def _check_report(request: InstallRequest) -> None:
+    """Refuse a report that cannot be written while nothing has been changed."""
+    if request.report is None or request.report == "-":
+        return
+    path = os.path.abspath(request.report)
+    wanted = path if os.path.lexists(path) else os.path.dirname(path)
+    if os.path.isdir(path) or not os.access(wanted, os.W_OK):
+        raise TargetError(
+            f"cannot write the report {request.report}", advice="give a path that can be written"
+        )
 
 
 def _without_unchanged(

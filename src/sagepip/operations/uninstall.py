@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
+from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
 from sagepip.transaction.recovery import tidy
 from sagepip.transaction.transaction import begin_transaction
@@ -74,7 +75,7 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     missing = tuple(name for name in request.names if canonical_name(name) not in installed)
     if not found:
         return UninstallReport((), missing, site)
-    _check_environment(request)
+    check_not_externally_managed(destination, overridden=request.break_system_packages)
     for one in found:
         _check_removable(one)
     if request.confirm is not None and not request.confirm(found):
@@ -99,16 +100,6 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
         lock.waited_seconds,
         lock.held_seconds,
     )
-
-
-def _check_environment(request: UninstallRequest) -> None:
-    destination = request.destination
-    marker = destination.python.externally_managed
-    if marker and destination.is_default and not request.break_system_packages:
-        raise TargetError(
-            f"the environment of {destination.python.executable} is externally managed ({marker})",
-            advice="use the system's package manager; --break-system-packages overrides",
-        )
 
 
 def _check_removable(one: InstalledDistribution) -> None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import RecoveryError
-from sagepip.ground.filesystem import remove_directory_if_empty, remove_file, remove_tree
+from sagepip.ground.filesystem import identity, remove_directory_if_empty, remove_file, remove_tree
 from sagepip.transaction.commit import finish, signals_deferred, take_back
 from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
 from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
 from sagepip.transaction.owner_mark import OwnerMark
+from sagepip.transaction.ownership import bytecode_source
 from sagepip.transaction.staging_area import elsewhere
+from sagepip.transaction.steps import Place, Swap
 
 TRANSACTIONS = "txn"
 OWNER = "owner"
@@ -41,11 +43,12 @@ class Recovered:
         return f"{outcome} the interrupted {self.journal.what} of {self.journal.owner}"
 
 
-def recover(site: str) -> Recovered | None:
+def recover(site: str, *, announce: bool = True) -> Recovered | None:
     """Resolve a hot journal, under the lock of the site.
 
     Args:
         site: the resolved site directory; its lock is held.
+        announce: say on stderr what was done.
 
     Returns:
         What was done; None if there was no journal.
@@ -57,6 +60,7 @@ def recover(site: str) -> Recovered | None:
     if journal is None:
         return None
     plan = journal.plan
+    _check_identities(site, journal)
     forward = bool(plan.commit) and plan.commit[0].is_done()
     try:
         with signals_deferred():
@@ -71,8 +75,29 @@ def recover(site: str) -> Recovered | None:
             advice=f"put that right and try again; the journal {journal_path(site)} is kept",
         ) from error
     recovered = Recovered(journal, forward)
-    console.note(f"{site}: {recovered}")
+    if announce:
+        console.note(f"{site}: {recovered}")
     return recovered
+
+
+def _check_identities(site: str, journal: Journal) -> None:
+    """Refuse a journal whose files are not where any moment of its commit has them.
+
+    That is so in a copy of the site, where every file has another inode, and after somebody has
+    replaced files by hand. Going back or forward by such a journal would tear the site.
+
+    Raises:
+        RecoveryError: see above.
+    """
+    for step in journal.plan.before + journal.plan.commit:
+        if isinstance(step, Place | Swap) and bytecode_source(step.target) is None:
+            if not step.is_done() and identity(step.source) != step.inode:
+                raise RecoveryError(
+                    f"cannot recover the interrupted {journal.what}: neither {step.target} nor "
+                    f"{step.source} is what its journal {journal_path(site)} says",
+                    advice="the site was copied, or changed since, by another program; reinstall "
+                    "what the journal names by other means, then remove the journal",
+                )
 
 
 def tidy(site: str, lock_timeout: float | None) -> Recovered | None:

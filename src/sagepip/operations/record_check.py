@@ -1,0 +1,203 @@
+"""One installed distribution against its own metadata."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from sagepip.ground.errors import ConflictError
+from sagepip.ground.headers import Headers
+from sagepip.operations.findings import Finding, Kind
+from sagepip.operations.module_lookup import is_standard_module, module_exists
+from sagepip.transaction.installed import InstalledDistribution, canonical_name
+from sagepip.transaction.ownership import CACHE_DIRECTORY
+from sagepip.transaction.record import RecordRow, recorded_path
+
+_TARGET_UP = re.compile(r"(\.\./)+")
+_EXTRAS = re.compile(r"\s*\[[^]]*\]\s*$")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a distribution is checked against.
+
+    Attributes:
+        roots: the resolved live directories of the target.
+        search: where modules may lie, in the sense of ``sys.path``.
+        is_target: whether it is a ``--target`` directory, where pip's RECORDs point two
+            directories too high.
+    """
+
+    roots: tuple[str, ...]
+    search: tuple[str, ...]
+    is_target: bool = False
+
+
+def check_distribution(one: InstalledDistribution, around: Surroundings) -> list[Finding]:
+    """Compare a distribution with its METADATA, RECORD and entry points.
+
+    Args:
+        one: one with a ``.dist-info``.
+        around: the target.
+
+    Returns:
+        What is wrong with it.
+    """
+    return [
+        *_metadata_findings(one),
+        *_record_findings(one, around),
+        *_entry_point_findings(one, around),
+    ]
+
+
+def _metadata_findings(one: InstalledDistribution) -> Iterator[Finding]:
+    def bad(why: str) -> Finding:
+        return Finding(one.name, one.version, Kind.METADATA, detail=why)
+
+    text = _read(one, "METADATA")
+    if text is None:
+        yield bad("it is missing")
+        return
+    headers = Headers(text)
+    name, version = headers.get("Name"), headers.get("Version")
+    if not name or not version:
+        yield bad("it is empty" if not text.strip() else "it has no Name or no Version")
+    elif canonical_name(name) != one.name:
+        yield bad(f"it is of {name}")
+    elif not _same_version(version, one.version):
+        yield bad(f"it is of version {version}")
+
+
+def _record_findings(one: InstalledDistribution, around: Surroundings) -> Iterator[Finding]:
+    try:
+        rows = one.record
+    except ConflictError as error:
+        yield Finding(one.name, one.version, Kind.RECORD, detail=str(error.__cause__ or error))
+        return
+    except OSError as error:
+        yield Finding(one.name, one.version, Kind.RECORD, detail=error.strerror or str(error))
+        return
+    if rows is None:
+        yield Finding(one.name, one.version, Kind.RECORD, detail="it is missing")
+        return
+    own = os.path.join(one.metadata_path, "RECORD")
+    lists_itself = False
+    for row in rows:
+        path = recorded_path(row, one.directory)
+        lists_itself = lists_itself or path == own
+        if (found := _row_finding(row, path, around)) is not None:
+            kind, detail = found
+            yield Finding(one.name, one.version, kind, row.path, detail)
+    if not lists_itself:
+        yield Finding(one.name, one.version, Kind.RECORD, detail="torn: it does not list itself")
+
+
+def _row_finding(row: RecordRow, path: str, around: Surroundings) -> tuple[Kind, str] | None:
+    inside = _is_inside(path, around.roots)
+    if not inside and around.is_target:
+        moved = os.path.join(around.roots[0], _TARGET_UP.sub("", row.path, count=1))
+        if os.path.lexists(moved):
+            path, inside = moved, True
+    if not os.path.lexists(path):
+        # Bytecode may always be thrown away, and made again.
+        is_bytecode = os.path.basename(os.path.dirname(path)) == CACHE_DIRECTORY
+        return None if is_bytecode else (Kind.MISSING, "" if inside else "outside the target")
+    if not inside:
+        # What is not the target's is not read, and what is there is no matter for --target.
+        return None if around.is_target else (Kind.OUTSIDE, "")
+    if os.path.basename(os.path.dirname(path)) == CACHE_DIRECTORY:
+        return None
+    try:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode) and os.path.islink(path) and not row.digest:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return Kind.ALTERED, "not a regular file"
+        if row.size is not None and found.st_size != row.size:
+            return Kind.ALTERED, f"{found.st_size} bytes, not {row.size}"
+        return _hash_finding(row, path)
+    except FileNotFoundError:
+        return Kind.MISSING, "a link to nowhere" if os.path.islink(path) else ""
+    except OSError as error:
+        return Kind.ALTERED, f"cannot be read: {error.strerror}"
+
+
+def _hash_finding(row: RecordRow, path: str) -> tuple[Kind, str] | None:
+    if not row.digest:
+        return None
+    algorithm, _, expected = row.digest.partition("=")
+    try:
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, algorithm).digest()
+    except ValueError:
+        return Kind.RECORD, f"unknown hash {algorithm}"
+    actual = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return None if actual == expected.rstrip("=") else (Kind.ALTERED, algorithm)
+
+
+def _entry_point_findings(one: InstalledDistribution, around: Surroundings) -> Iterator[Finding]:
+    text = _read(one, "entry_points.txt")
+    if text is None or _is_editable(one):
+        return
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        yield Finding(
+            one.name, one.version, Kind.ENTRY_POINT, detail="entry_points.txt is malformed"
+        )
+        return
+    for group in parser.sections():
+        for name, value in parser.items(group):
+            module = value.partition(":")[0].strip()
+            # What needs an extra may be absent.
+            if not module or _EXTRAS.search(value) or is_standard_module(module):
+                continue
+            if not module_exists(_EXTRAS.sub("", module), around.search):
+                yield Finding(
+                    one.name,
+                    one.version,
+                    Kind.ENTRY_POINT,
+                    f"{group}: {name}",
+                    f"no module {module}",
+                )
+
+
+def _is_editable(one: InstalledDistribution) -> bool:
+    """Whether its modules lie elsewhere, found by an import hook."""
+    try:
+        origin = json.loads(_read(one, "direct_url.json") or "{}")
+        return bool(origin["dir_info"]["editable"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _read(one: InstalledDistribution, name: str) -> str | None:
+    try:
+        return one.read(name)
+    except OSError:
+        return None
+
+
+def _is_inside(path: str, roots: tuple[str, ...]) -> bool:
+    parent, name = os.path.split(path)
+    live = os.path.join(os.path.realpath(parent), name)
+    return any(live.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
+def _same_version(first: str, second: str) -> bool:
+    """Whether two spellings are one version; a directory's name has ``_`` for ``-``."""
+    try:
+        return Version(first.replace("_", "-")) == Version(second.replace("_", "-"))
+    except InvalidVersion:
+        return re.sub(r"[^A-Za-z0-9]+", "-", first) == re.sub(r"[^A-Za-z0-9]+", "-", second)

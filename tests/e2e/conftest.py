@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from bench.environment import VirtualEnvironment
 
+from sagepip.ground.destination import Destination, find_destination
+from sagepip.ground.target_python import TargetPython
 from tests.e2e.commands import Terminal
 
 
@@ -20,3 +22,9 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> VirtualEnvironment:
 def terminal(tmp_path: Path) -> Terminal:
     """A terminal whose settings do not depend on the machine's."""
     return Terminal(tmp_path)
+
+
+@pytest.fixture
+def bare_site(tmp_path: Path) -> Destination:
+    """A prefix of its own for the running interpreter; nothing is there yet."""
+    return find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))

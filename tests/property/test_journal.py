@@ -18,7 +18,7 @@ names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20
 ).filter(lambda name: name not in (".", ".."))
 paths = st.lists(names, min_size=1, max_size=4).map(lambda parts: "/prefix/" + "/".join(parts))
-inodes = st.tuples(st.integers(0, 2**64), st.integers(0, 2**64))
+inodes = st.tuples(st.integers(0, 2**64), st.integers(-1, 2**64), st.integers(-1, 2**63))
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Place, paths, paths, inodes),
     st.builds(Swap, paths, paths, inodes, inodes),

@@ -51,7 +51,7 @@ def refuse(wheel: Path, destination: Destination, message: str, around: Path) ->
         ({"other.egg-info/PKG-INFO": ""}, "metadata of another distribution"),
         ({"{data}/scripts/python3": "#!python\n"}, "would replace an interpreter"),
         ({"{data}/scripts/python3.11": ""}, "would replace an interpreter"),
-        ({"a.py": "1", "{data}/purelib/a.py": "2"}, "claim the same file"),
+        ({"a.py": "1", "{data}/purelib/a.py": "2"}, "twice, in different parts"),
         ({"a": "1", "a/b.py": "2"}, "both a file and a directory"),
         ({"a/b.py": "2", "a": "1"}, "both a file and a directory"),
         ({"n" * 256: ""}, "too long"),

@@ -46,10 +46,24 @@ COMMANDS: Mapping[str, Command] = {
         Command("copy", "publish a staged tree"),
         Command("lock", "run a command under the lock of a site"),
         Command("build", "build a wheel or an sdist"),
-        Command("verify", "check what is installed against its RECORD"),
-        Command("doctor", "find damage of known kinds and repair it"),
-        Command("status", "show the lock, its holder and what is under way"),
-        Command("recover", "finish or undo an interrupted change"),
+        Command(
+            "verify",
+            "check what is installed against its RECORD",
+            module="sagepip.cli.verify_command",
+        ),
+        Command(
+            "doctor",
+            "find damage of known kinds and repair it",
+            module="sagepip.cli.doctor_command",
+        ),
+        Command(
+            "status",
+            "show the lock, its holder and what is under way",
+            module="sagepip.cli.status_command",
+        ),
+        Command(
+            "recover", "finish or undo an interrupted change", module="sagepip.cli.recover_command"
+        ),
         Command("spkg", "do what Sage's package scripts do"),
         Command("trace", "show where the time went"),
         Command("cache", "show and clear the cache"),

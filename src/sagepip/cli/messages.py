@@ -24,7 +24,7 @@ def print_error(error: SagepipError, *, debug: bool) -> None:
         _to_stderr(error.output.rstrip("\n"))
     if debug:
         _print_traceback()
-    _to_stderr(f"Error: {_printable(str(error))}")
+    _to_stderr(f"Error: {printable(str(error))}")
 
 
 def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
@@ -38,7 +38,7 @@ def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
     if debug:
         _print_traceback()
     advice = " (set SAGEPIP_DEBUG=1 to see where, and report it)" if bug and not debug else ""
-    _to_stderr(f"Error: {_printable(' '.join(problem.split()))}{advice}")
+    _to_stderr(f"Error: {printable(' '.join(problem.split()))}{advice}")
 
 
 def print_result(report: InstallReport, *, to_stderr: bool) -> None:
@@ -59,7 +59,7 @@ def print_result(report: InstallReport, *, to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     # What was asked for is done; that nobody reads it is not a failure of the command.
     with suppress(BrokenPipeError):
-        stream.write("".join(f"{_printable(line)}\n" for line in lines))
+        stream.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def _to_stderr(text: str) -> None:
@@ -76,7 +76,7 @@ def _print_traceback() -> None:
     _to_stderr(traceback.format_exc().rstrip("\n"))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text that cannot play with the terminal, nor fail to be encoded."""
     if text.isprintable():
         return text

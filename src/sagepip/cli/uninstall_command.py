@@ -6,19 +6,14 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from sagepip.cli import startup
 from sagepip.cli.commands import Invocation
-from sagepip.cli.environment import given_by_pip_variables, lock_timeout
-from sagepip.cli.option import Kind, Status
-from sagepip.cli.settings import Given, Settings
-from sagepip.cli.uninstall_options import GROUPS, UNINSTALL
+from sagepip.cli.environment import lock_timeout
+from sagepip.cli.settings import Settings
+from sagepip.cli.site_command import find_site, read_command_line
+from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
-from sagepip.operations.option_words import read_words
 
-_ABOUT = """\
-Remove distributions from a site, all of them or none, in one step under its lock. Files that
-another distribution lists stay. A NAME that is not installed is passed over with a warning."""
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])")
 
 
@@ -34,20 +29,13 @@ def run(invocation: Invocation) -> int:
     Raises:
         SagepipError: see :mod:`sagepip.ground.errors`.
     """
-    given, words = _read(invocation)
-    settings = Settings(given)
-    if shown := settings.any_of(Kind.HELP, Kind.VERSION):
-        sys.stdout.write(startup.version_line() if shown is Kind.VERSION else _help(invocation))
+    script = invocation.program == "sage-pip-uninstall"
+    line = read_command_line(invocation, UNINSTALL, leading_name="uninstall" if script else "")
+    if line is None:
         return 0
-    settings = Settings([*given_by_pip_variables(UNINSTALL, invocation.environ), *given])
-    console.verbosity = settings.count("verbose") - settings.count("quiet")
-    for option in settings.options:
-        if option.status is Status.NO_EFFECT:
-            console.detail(f"{option.name} has no effect: {option.advice}")
-    names = _names(words, settings, invocation.environ)
+    settings = line.settings
+    names = _names(line.words, settings, invocation.environ)
 
-    from sagepip.ground.destination import find_destination
-    from sagepip.ground.target_python import find_target_python
     from sagepip.operations.uninstall import UninstallRequest, uninstall
     from sagepip.transaction.installed import InstalledDistribution
 
@@ -59,10 +47,7 @@ def run(invocation: Invocation) -> int:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
-    python = find_target_python(settings.text("python"), invocation.environ)
-    destination = find_destination(
-        python, root=settings.text("root"), prefix=settings.text("prefix")
-    )
+    destination = find_site(settings, invocation.environ)
     report = uninstall(
         UninstallRequest(
             names,
@@ -79,20 +64,6 @@ def run(invocation: Invocation) -> int:
         for name, version in report.removed:
             sys.stdout.write(f"Successfully uninstalled {name}-{version}\n")
     return 0
-
-
-def _read(invocation: Invocation) -> tuple[list[Given], list[str]]:
-    given, words = [], list[str]()
-    leading_name = invocation.program == "sage-pip-uninstall"
-    for word in read_words(invocation.words, UNINSTALL.takes_value):
-        if word.name:
-            given.append(Given.by_word(UNINSTALL.get(word.name), word.value))
-        elif leading_name and word.value == "uninstall" and not word.literal:
-            leading_name = False
-        else:
-            leading_name = False
-            words.append(word.value or "")
-    return given, words
 
 
 def _names(words: Sequence[str], settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -112,11 +83,3 @@ def _names(words: Sequence[str], settings: Settings, environ: Mapping[str, str])
             raise UsageError(f"not the name of a project: {text}", advice="give names, not files")
         names.append(match[1])
     return tuple(dict.fromkeys(names))
-
-
-def _help(invocation: Invocation) -> str:
-    from sagepip.cli.help_text import help_text
-    from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT
-
-    usage = f"{invocation.program} [OPTIONS] NAME…"
-    return help_text(usage, _ABOUT, GROUPS, PIP_WITHOUT_EFFECT)

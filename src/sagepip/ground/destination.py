@@ -38,6 +38,21 @@ class Scheme:
 
 
 @dataclass(frozen=True)
+class LiveRoot:
+    """A directory of a scheme on disk.
+
+    Attributes:
+        path: as the scheme spells it.
+        resolved: without links.
+        holds_modules: whether modules and metadata go there (purelib, platlib).
+    """
+
+    path: str
+    resolved: str
+    holds_modules: bool
+
+
+@dataclass(frozen=True)
 class Destination:
     """A scheme on disk.
 
@@ -66,16 +81,21 @@ class Destination:
         return os.path.realpath(self.live(self.scheme.purelib))
 
     @property
-    def live_roots(self) -> list[str]:
-        """The resolved directories on disk that a change may touch: those of the scheme."""
-        paths = [getattr(self.scheme, one.name) for one in fields(self.scheme)]
-        return list(dict.fromkeys(os.path.realpath(self.live(path)) for path in paths))
+    def live_roots(self) -> list[LiveRoot]:
+        """The directories on disk that a change may touch: those of the scheme."""
+        found = []
+        for one in fields(self.scheme):
+            path = self.live(getattr(self.scheme, one.name))
+            holds_modules = one.name in ("purelib", "platlib")
+            found.append(LiveRoot(path, os.path.realpath(path), holds_modules))
+        return found
 
     @property
     def metadata_directories(self) -> tuple[str, ...]:
-        """The directories on disk where ``.dist-info`` may lie: purelib, and platlib if other."""
-        platlib = os.path.realpath(self.live(self.scheme.platlib))
-        return (self.site,) if platlib == self.site else (self.site, platlib)
+        """Where ``.dist-info`` may lie, as the scheme spells it: purelib, and platlib if other."""
+        purelib, platlib = self.live(self.scheme.purelib), self.live(self.scheme.platlib)
+        same = os.path.realpath(purelib) == os.path.realpath(platlib)
+        return (purelib,) if same else (purelib, platlib)
 
 
 def find_destination(

@@ -15,8 +15,13 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 
-Identity = tuple[int, int]
-"""Device and inode number: what a name refers to, whatever it is called."""
+Identity = tuple[int, int, int]
+"""What a name refers to, whatever it is called: inode, and of a file also time (ns) and size.
+
+Renames keep all three. The inode alone would not do: it is given to another file once the first
+has gone. The device is left out: it changes when a file system is mounted again, and what is
+compared lies on one mount.
+"""
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
@@ -32,12 +37,19 @@ class ExchangeUnsupported(OSError):
 
 
 def identity(path: str) -> Identity | None:
-    """Return the device and inode of what ``path`` names itself (not through a link), or None."""
+    """Return what ``path`` names itself (not through a link), or None if there is nothing."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return (found.st_dev, found.st_ino)
+    return identity_of(found)
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """Return the identity of what an ``lstat`` was made of."""
+    if stat.S_ISDIR(found.st_mode):
+        return (found.st_ino, -1, -1)  # what comes and goes in a directory changes its time
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def place(source: str, target: str) -> None:

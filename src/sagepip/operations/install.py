@@ -20,6 +20,7 @@ from sagepip.transaction.installed import InstalledDistribution, canonical_name,
 from sagepip.transaction.planner import Planner
 from sagepip.transaction.recovery import tidy
 from sagepip.transaction.staging_area import StagedDistribution
+from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
 
 
@@ -111,7 +112,7 @@ def _publish(
     # for once, before anything is made.
     site = destination.site
     started = time.monotonic()
-    with begin_transaction(site, destination.live_roots) as transaction:
+    with begin_transaction(site, Territory(destination)) as transaction:
         staged = _stage(request, candidates, transaction)
         stage_seconds = time.monotonic() - started
         replaced = _commit(request, staged, transaction)
@@ -166,12 +167,7 @@ def _commit(
 ) -> Sequence[InstalledDistribution]:
     """Publish what is staged; return what it replaced."""
     destination = request.destination
-    planner = Planner(
-        transaction.area,
-        staged,
-        destination.metadata_directories,
-        os.path.realpath(destination.live(destination.scheme.scripts)),
-    )
+    planner = Planner(transaction.area, staged, request.destination.metadata_directories)
     what = "install " + ", ".join(f"{one.name} {one.version}" for one in staged)
     transaction.commit(
         planner.plan,

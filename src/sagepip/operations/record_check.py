@@ -23,6 +23,7 @@ from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.record import RecordRow, recorded_path
 
 _TARGET_UP = re.compile(r"(\.\./)+")
+_SYSTEM_INSTALLERS = frozenset({"debian", "dpkg", "apt", "rpm", "dnf", "portage", "pacman", "guix"})
 _EXTRAS = re.compile(r"\s*\[[^]]*\]\s*$")
 
 
@@ -59,6 +60,21 @@ def check_distribution(one: InstalledDistribution, around: Surroundings) -> list
     ]
 
 
+def is_systems(one: InstalledDistribution, *, externally_managed: bool) -> bool:
+    """Whether the system's package manager brought a distribution, and checks it by its own list.
+
+    Such tools strip libraries and move scripts after RECORD was written, or leave RECORD out.
+
+    Args:
+        one: the distribution.
+        externally_managed: whether its interpreter belongs to such a tool (PEP 668).
+    """
+    installer = (_read(one, "INSTALLER") or "").strip().lower()
+    return installer in _SYSTEM_INSTALLERS or (
+        externally_managed and not installer and _read(one, "METADATA") is not None
+    )
+
+
 def _metadata_findings(one: InstalledDistribution) -> Iterator[Finding]:
     def bad(why: str) -> Finding:
         return Finding(one.name, one.version, Kind.METADATA, detail=why)
@@ -89,11 +105,14 @@ def _record_findings(one: InstalledDistribution, around: Surroundings) -> Iterat
     if rows is None:
         yield Finding(one.name, one.version, Kind.RECORD, detail="it is missing")
         return
-    own = os.path.join(one.metadata_path, "RECORD")
+    info = os.path.join(one.directory, os.path.basename(one.metadata_path))
+    own, metadata = (os.path.normpath(os.path.join(info, name)) for name in ("RECORD", "METADATA"))
     lists_itself = False
     for row in rows:
         path = recorded_path(row, one.directory)
         lists_itself = lists_itself or path == own
+        if path == metadata and not os.path.lexists(path):
+            continue  # said already
         if (found := _row_finding(row, path, around)) is not None:
             kind, detail = found
             yield Finding(one.name, one.version, kind, row.path, detail)
@@ -141,7 +160,9 @@ def _hash_finding(row: RecordRow, path: str) -> tuple[Kind, str] | None:
     except ValueError:
         return Kind.RECORD, f"unknown hash {algorithm}"
     actual = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return None if actual == expected.rstrip("=") else (Kind.ALTERED, algorithm)
+    # Debian's tools of 2022 wrote hexadecimal digits.
+    is_same = expected.rstrip("=") == actual or expected.lower() == digest.hex()
+    return None if is_same else (Kind.ALTERED, algorithm)
 
 
 def _entry_point_findings(one: InstalledDistribution, around: Surroundings) -> Iterator[Finding]:

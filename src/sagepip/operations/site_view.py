@@ -26,6 +26,12 @@ def visible_directories(destination: Destination) -> list[str]:
     return list(dict.fromkeys(directories))
 
 
+def module_directories(destination: Destination) -> list[str]:
+    """Return the resolved directories of a destination where modules and metadata lie."""
+    live = destination.live_roots
+    return list(dict.fromkeys(root.resolved for root in live if root.holds_modules))
+
+
 class SiteView:
     """Answers questions about what is installed; METADATA is read only of what is asked for.
 

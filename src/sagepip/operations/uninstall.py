@@ -12,6 +12,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
 from sagepip.transaction.recovery import tidy
+from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
 
@@ -81,8 +82,7 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     if request.confirm is not None and not request.confirm(found):
         return UninstallReport((), missing, site)
     names = sorted(installed)
-    roots = destination.live_roots
-    with begin_transaction(site, roots) as transaction:
+    with begin_transaction(site, Territory(destination)) as transaction:
         planner = UninstallPlanner(transaction.area, names, directories)
         what = "uninstall " + ", ".join(f"{one.name} {one.version}" for one in found)
         transaction.commit(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sagepip.ground.errors import ConflictError
@@ -48,8 +48,17 @@ class Ownership:
     owners: dict[str, set[InstalledDistribution | None]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, distributions: Iterable[InstalledDistribution]) -> Ownership:
-        """Read the RECORDs; a broken one lists nothing."""
+    def of(
+        cls,
+        distributions: Iterable[InstalledDistribution],
+        is_systems: Callable[[InstalledDistribution], bool] = lambda _: False,
+    ) -> Ownership:
+        """Read the RECORDs; a broken one lists nothing.
+
+        Args:
+            distributions: those of a site.
+            is_systems: whether a distribution may have more files than it lists.
+        """
         known = cls()
         resolved: dict[str, str] = {}
         for one in distributions:
@@ -57,10 +66,9 @@ class Ownership:
                 rows = one.record if one.is_dist_info else None
             except (ConflictError, OSError):
                 rows = None
-            if rows is None:
+            if rows is None or is_systems(one):
                 known._add_unknown(one)
-                continue
-            for row in rows:
+            for row in rows or ():
                 parent, name = os.path.split(recorded_path(row, one.directory))
                 if parent not in resolved:
                     resolved[parent] = os.path.realpath(parent)

@@ -15,6 +15,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import installer
@@ -29,14 +30,32 @@ from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.staging import gate
-from sagepip.staging.bytecode import compile_staged
+from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+from sagepip.transaction.ownership import same_content
 from sagepip.transaction.record import RecordRow, format_record
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 
 _CHUNK = 1 << 18
-_PLACEMENT = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Where to write a file.
+
+    Attributes:
+        path: the path to write.
+        same_as: a file that another wheel has written for the same place, or an empty string.
+        other: that wheel.
+    """
+
+    path: str
+    same_as: str = ""
+    other: str = ""
+
+
+_Placement = Callable[[str], _Placed]
 
 
 def stage_wheel(
@@ -64,23 +83,27 @@ def stage_wheel(
     metadata = read_wheel_metadata(wheel)
     writer = _Writer(wheel, metadata, destination, compile_bytecode)
 
-    def placement(final: str) -> str:
-        live = area.resolve(destination.live(final))
+    def placement(final: str) -> _Placed:
+        live = area.locate(destination.live(final), metadata.dist_info)
         writer.live_files.add(live)
         staged = area.claim(live, wheel)
-        if staged is None:
+        if staged is not None:
+            return _Placed(staged)
+        other = area.claimed_by(live)
+        if other == wheel:
             raise TargetError(
-                f"{wheel}: {final} is also in {area.claimed_by(live)}",
-                advice="two wheels of one call, or two parts of one wheel, claim the same file",
+                f"{wheel}: it holds {final} twice, in different parts",
+                advice="the wheel is malformed; build it again",
             )
-        return staged
+        # Two wheels of one call may bring the same file, if it is the same.
+        return _Placed(area.spare_path(), area.staged_path(live), other)
 
     _unpack(wheel, metadata, writer, placement, additional_metadata, ignore_requires_python)
     root = writer.root_directory
     return StagedDistribution(
         name=metadata.name,
         version=metadata.version,
-        metadata_path=area.resolve(destination.live(os.path.join(root, metadata.dist_info))),
+        metadata_path=os.path.join(os.path.realpath(destination.live(root)), metadata.dist_info),
         files=frozenset(writer.live_files),
     )
 
@@ -100,7 +123,7 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     writer = _Writer(wheel, metadata, destination, compile_bytecode)
     roots = [os.path.normpath(path) for path in vars(destination.scheme).values()]
 
-    def placement(final: str) -> str:
+    def placement(final: str) -> _Placed:
         if not any(final.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
             raise TargetError(f"{wheel}: {final} lies outside the environment")
         live = destination.live(final)
@@ -108,7 +131,7 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
         # Build requirements may bring the same file (tests/__init__.py); the later one wins, as
         # with pip. The file may be a hard link: it is replaced, not written to.
         remove_file(live)
-        return live
+        return _Placed(live)
 
     _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
 
@@ -117,7 +140,7 @@ def _unpack(
     wheel: str,
     metadata: WheelMetadata,
     writer: _Writer,
-    placement: _PLACEMENT,
+    placement: _Placement,
     additional_metadata: dict[str, bytes],
     ignore_requires_python: bool,
 ) -> None:
@@ -195,11 +218,12 @@ class _Writer(WheelDestination):
     ) -> None:
         self.wheel = wheel
         self.destination = destination
-        self.placement: _PLACEMENT = str
+        self.placement: _Placement = _Placed
         self.live_files: set[str] = set()
         self._metadata = metadata
         self._compile = compile_bytecode
         self._modules: list[tuple[str, str]] = []
+        self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
         self._umask = os.umask(0)
@@ -252,12 +276,12 @@ class _Writer(WheelDestination):
         self._write(scheme, record_file_path, io.BytesIO(format_record(rows)), False)
 
     def _compiled(self) -> list[str]:
-        found = []
+        found: list[str] = list(self._shared_bytecode)
         by_final = {final: staged for staged, final in self._modules}
         for final, bytecode in compile_staged(self._modules, self.destination.python):
             # The bytecode lies beside the staged module already; its place has to be claimed.
-            staged = self.placement(bytecode)
-            if os.path.dirname(os.path.dirname(staged)) != os.path.dirname(by_final[final]):
+            placed = self.placement(bytecode)
+            if os.path.dirname(os.path.dirname(placed.path)) != os.path.dirname(by_final[final]):
                 raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
             found.append(bytecode)
         return found
@@ -278,7 +302,8 @@ class _Writer(WheelDestination):
         self, key: str, path: str, stream: BinaryIO, executable: bool, expected: str = ""
     ) -> RecordEntry:
         final = self._final(key, path)
-        staged = self.placement(final)
+        placed = self.placement(final)
+        staged = placed.path
         hashing = _HashingStream(stream, expected)
         mode = 0o777 if executable else 0o666
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -289,9 +314,26 @@ class _Writer(WheelDestination):
                     view = view[out.write(view) or 0 :]
         if executable:
             os.chmod(staged, mode & ~self._umask | 0o111)
-        if key in ("purelib", "platlib") and final.endswith(".py"):
+        is_module = key in ("purelib", "platlib") and final.endswith(".py")
+        if placed.same_as:
+            self._drop_same(placed, final, is_module)
+        elif is_module:
             self._modules.append((staged, final))
         return RecordEntry(path, Hash.parse(hashing.digest()), hashing.size)
+
+    def _drop_same(self, placed: _Placed, final: str, is_module: bool) -> None:
+        """Leave a file to the wheel that brought it first, if it is the same."""
+        if not same_content(placed.path, placed.same_as):
+            raise TargetError(
+                f"{self.wheel}: {final} is also in {placed.other}, with another content",
+                advice="two wheels of one call claim the same file; leave one of them out",
+            )
+        remove_file(placed.path)
+        tag = self.destination.python.cache_tag
+        if is_module and tag and os.path.exists(cache_path(placed.same_as, tag)):
+            bytecode = cache_path(final, tag)
+            self.placement(bytecode)
+            self._shared_bytecode.append(bytecode)
 
     def _verify(self, member: _Member, digest: str, size: int) -> None:
         if member.expected and digest != member.expected:

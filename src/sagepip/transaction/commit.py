@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from sagepip.ground import console
 from sagepip.ground.errors import CommitError, RecoveryError
+from sagepip.ground.filesystem import identity
 from sagepip.transaction.journal import journal_path, remove_journal, write_journal
-from sagepip.transaction.steps import Plan, Step
+from sagepip.transaction.steps import Plan, Retire, Step
 
 _DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,6 +32,8 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
         RecoveryError: a step failed, and so did taking back another; the journal is kept.
     """
     with signals_deferred():
+        if sync:
+            os.sync()  # what the journal names must outlast a loss of power as it does
         try:
             write_journal(site, journal, temporary, sync=sync)
         except OSError as error:
@@ -39,8 +44,11 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
         done: list[Step] = []
         try:
             for step in plan.steps:
-                step.do()
-                done.append(step)
+                # A directory that somebody else made meanwhile is not ours to remove.
+                if step.do() is not False:
+                    done.append(step)
+            if sync:
+                os.sync()
             remove_journal(site)
         except OSError as error:
             _roll_back(site, done, error)
@@ -50,11 +58,20 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
             ) from error
 
 
-def finish(steps: Sequence[Step]) -> None:
-    """Do the steps that are not done yet, in order; for recovery."""
-    for step in steps:
-        if not step.is_done():
-            step.do()
+def finish(plan: Plan) -> None:
+    """Do what is not done yet of a plan that has been committed; for recovery.
+
+    What stood before the commit is done by construction; looking at it again would only stumble
+    over what has become of it since. What is to be retired and is not there any more, or is
+    something else by now, is somebody else's business.
+    """
+    for step in plan.commit[1:] + plan.after:
+        if step.is_done():
+            continue
+        if isinstance(step, Retire) and identity(step.source) != step.inode:
+            console.detail(f"{step.source} has changed since; it is left alone")
+            continue
+        step.do()
 
 
 def take_back(steps: Sequence[Step]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import filelock
 
 from sagepip.ground.errors import LockError
-from sagepip.ground.filesystem import identity
 
 BaseFileLock = filelock.BaseFileLock
 Timeout = filelock.Timeout
@@ -91,8 +90,10 @@ def wait_exclusive_bounded(
 
 def still_names(path: str, descriptor: int) -> bool:
     """Whether a path still names the file that a descriptor has open."""
-    opened = os.fstat(descriptor)
-    return identity(path) == (opened.st_dev, opened.st_ino)
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def lock_error(path: str, error: OSError) -> LockError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.headers import Headers
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record
 
 
@@ -25,16 +26,16 @@ class InstalledDistribution:
         metadata_path: the absolute path of its ``.dist-info`` or ``.egg-info``.
         name: the canonical name, from the name of that directory.
         version: the version, from the name of that directory; may be empty for an egg-info.
+        directory: the directory that holds the metadata, as the scheme spells it: RECORD's paths
+            are relative to it, and ``..`` of a resolved path may lead elsewhere.
+        inode: of the metadata; another installation of the same version has another.
     """
 
     metadata_path: str
     name: str
     version: str
-
-    @property
-    def directory(self) -> str:
-        """The directory that holds the metadata; RECORD's paths are relative to it."""
-        return os.path.dirname(self.metadata_path)
+    directory: str
+    inode: int
 
     @property
     def is_dist_info(self) -> bool:
@@ -46,8 +47,8 @@ class InstalledDistribution:
         try:
             with open(os.path.join(self.metadata_path, name), "rb") as stream:
                 return stream.read().decode("utf-8", "replace")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError:
+            return None  # absent, or nonsense that somebody left in its place
 
     @cached_property
     def record(self) -> list[RecordRow] | None:
@@ -78,7 +79,7 @@ def find_installed(directories: Iterable[str], names: Iterable[str]) -> list[Ins
     """Find every installed version of some projects; two of one are damage, but it happens.
 
     Args:
-        directories: where metadata may lie.
+        directories: where metadata may lie, as the scheme spells them.
         names: the projects' names in any spelling.
     """
     wanted = {canonical_name(name) for name in names}
@@ -88,19 +89,37 @@ def find_installed(directories: Iterable[str], names: Iterable[str]) -> list[Ins
 def list_installed(directories: Iterable[str]) -> list[InstalledDistribution]:
     """List all distributions of a site by the names of their metadata, reading none of it."""
     found: list[InstalledDistribution] = []
+    seen: set[str] = set()
     for directory in directories:
+        resolved = os.path.realpath(directory)
+        if resolved in seen:
+            continue
+        seen.add(resolved)
         try:
-            names = os.listdir(directory)
+            with os.scandir(resolved) as entries:
+                names = sorted((entry.name, entry.inode()) for entry in entries)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        for entry in sorted(names):
-            stem, extension = os.path.splitext(entry)
-            if extension not in (".dist-info", ".egg-info") or entry.startswith("~"):
-                continue
-            name, _, version = stem.partition("-")
-            if extension == ".egg-info":
-                version = re.sub(r"-py\d.*$", "", version)
-            found.append(
-                InstalledDistribution(os.path.join(directory, entry), canonical_name(name), version)
-            )
+        for entry_name, inode in names:
+            if entry_name.endswith((".dist-info", ".egg-info")) and entry_name[0] != "~":
+                path = os.path.join(resolved, entry_name)
+                name, version = _name_and_version(path)
+                found.append(InstalledDistribution(path, name, version, directory, inode))
     return found
+
+
+def _name_and_version(metadata_path: str) -> tuple[str, str]:
+    """Read the name of a metadata directory, and METADATA only where the name can be misread."""
+    stem, extension = os.path.splitext(os.path.basename(metadata_path))
+    if extension == ".egg-info":
+        stem = re.sub(r"-py\d[^-]*(-.*)?$", "", stem)
+    name, _, version = stem.partition("-")
+    if "-" in version:
+        # Old tools did not escape dashes: foo-bar-2.dist-info is of foo-bar, not of foo.
+        try:
+            with open(os.path.join(metadata_path, "METADATA"), "rb") as stream:
+                headers = Headers(stream.read().decode("utf-8", "replace"))
+            return canonical_name(headers.get("Name") or ""), headers.get("Version") or ""
+        except OSError:
+            name, _, version = stem.rpartition("-")
+    return canonical_name(name), version

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 
 from sagepip.ground.errors import RecoveryError
-from sagepip.ground.filesystem import publish_file, remove_file
+from sagepip.ground.filesystem import Identity, publish_file, remove_file
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.steps import MakeDirectory, Place, Plan, Retire, Step, Swap
@@ -173,10 +173,10 @@ def _load(entry: list[object], site: str) -> Step:
     raise ValueError(f"unknown step {kind!r}")
 
 
-def _identity(field: object) -> tuple[int, int]:
-    if not isinstance(field, list) or len(field) != 2:
+def _identity(field: object) -> Identity:
+    if not isinstance(field, list) or len(field) != 3:
         raise ValueError("not an identity")
-    device, inode = field
-    if not isinstance(device, int) or not isinstance(inode, int):
+    inode, modified, size = field
+    if not (isinstance(inode, int) and isinstance(modified, int) and isinstance(size, int)):
         raise ValueError("not an identity")
-    return (device, inode)
+    return (inode, modified, size)

@@ -152,7 +152,7 @@ class SiteLock:
 
     def _say_waiting(self) -> None:
         holder = self.holder()
-        who = f"held by {holder}" if holder else "held by another process (flock?)"
+        who = f"held by {holder}" if holder else "held by another process"
         console.note(f"waiting for the lock of {self.site}, {who}")
 
     def _timed_out(self, timeout: float | None) -> LockTimeout:
@@ -167,8 +167,11 @@ class SiteLock:
 
 def _write_holder(descriptor: int) -> None:
     line = Holder.current().line()
-    os.pwrite(descriptor, line, 0)
-    os.ftruncate(descriptor, len(line))
+    try:
+        os.pwrite(descriptor, line, 0)
+        os.ftruncate(descriptor, len(line))
+    except OSError:
+        return  # a full disk must not stop a commit for the sake of a message
 
 
 def _clear_holder(descriptor: int) -> None:

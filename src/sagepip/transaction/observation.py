@@ -14,6 +14,7 @@ from sagepip.transaction.installed import (
 from sagepip.transaction.ownership import owned_files
 from sagepip.transaction.record import BadRecord, parse_record, recorded_path
 from sagepip.transaction.steps import DirectoryStamp
+from sagepip.transaction.territory import Territory
 
 # Quoted fields, absolute paths, and paths that are not in their normal form.
 _ODD_SPELLINGS = (b'"', b"\n/", b"/./", b"\n./", b"\r", b"//")
@@ -25,7 +26,7 @@ class SiteObservation:
     Args:
         directories: the live directories that hold metadata.
         names: the projects that are going to change.
-        roots: the resolved live roots.
+        territory: what may be touched.
 
     Attributes:
         replaced: the installed versions of those projects.
@@ -37,10 +38,10 @@ class SiteObservation:
     """
 
     def __init__(
-        self, directories: Sequence[str], names: Iterable[str], roots: Sequence[str]
+        self, directories: Sequence[str], names: Iterable[str], territory: Territory
     ) -> None:
         self._directories = directories
-        self._stamps = [DirectoryStamp.of(directory) for directory in directories]
+        self._stamps = [DirectoryStamp.of(os.path.realpath(one)) for one in directories]
         self._seen = list_installed(directories)
         self._names = {canonical_name(name) for name in names}
         self.replaced = [one for one in self._seen if one.name in self._names]
@@ -49,7 +50,7 @@ class SiteObservation:
             if one.is_remnant:
                 console.warn(f"removing {one.metadata_path}, what another tool left half-done")
             else:
-                self.old |= owned_files(one, roots)
+                self.old |= owned_files(one, territory)
         others = [one for one in self._seen if one.name not in self._names]
         self.shared = _listed_by(others, self.old) if self.old else {}
         self.old -= self.shared.keys()
@@ -68,8 +69,9 @@ class SiteObservation:
         now = list_installed(self._directories)
         if [one for one in now if one.name in self._names] != self.replaced:
             return False
-        seen = {one.metadata_path for one in self._seen}
-        new = [one for one in now if one.metadata_path not in seen and one.name not in self._names]
+        # One that was installed again is another: it may list other files.
+        seen = set(self._seen)
+        new = [one for one in now if one not in seen and one.name not in self._names]
         return not _listed_by(new, touched)
 
 
@@ -82,6 +84,7 @@ def _listed_by(
     """
     if not paths:
         return {}
+    names = {os.fsencode(os.path.basename(path)) for path in paths}
     by_directory: dict[str, dict[bytes, str]] = {}
     found: dict[str, str] = {}
     for one in distributions:
@@ -90,16 +93,21 @@ def _listed_by(
                 data = stream.read()
         except OSError:
             continue
+        resolved = os.path.dirname(one.metadata_path)
         if one.directory not in by_directory:
             by_directory[one.directory] = {
-                os.fsencode(_relative(path, one.directory)): path for path in paths
+                os.fsencode(_relative(path, resolved)): path for path in paths
             }
         wanted = by_directory[one.directory]
         label = f"{one.name} {one.version}"
-        # Nearly all RECORDs have nothing to do with the paths: a look at the bytes tells.
-        for row in wanted.keys() & {line.rsplit(b",", 2)[0] for line in data.splitlines()}:
+        # Nearly all RECORDs have nothing to do with the paths: a look at the bytes tells. Only
+        # what is outside of site-packages can be reached by several spellings, through links.
+        rows = {line.rsplit(b",", 2)[0] for line in data.splitlines()}
+        for row in wanted.keys() & rows:
             found[wanted[row]] = label
-        if any(odd in data for odd in _ODD_SPELLINGS) or data.startswith(b"/"):
+        if any(odd in data for odd in _ODD_SPELLINGS) or any(
+            row.startswith((b"/", b"..")) and row.rsplit(b"/", 1)[-1] in names for row in rows
+        ):
             found |= dict.fromkeys(_listed_oddly(data, one.directory, paths), label)
     return found
 

@@ -6,26 +6,31 @@ import filecmp
 import os
 import re
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 
 from sagepip.ground.errors import ConflictError
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.record import recorded_path
+from sagepip.transaction.steps import DirectoryStamp
+from sagepip.transaction.territory import OutOfBounds, Territory
 
 CACHE_DIRECTORY = "__pycache__"
+_CLOCK_TICK_SECONDS = 0.02
 # module.cpython-311.opt-1.pyc → module
 _BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[^.]+(\.opt-[^.]+)?\.pyc")
 
 
-def owned_files(distribution: InstalledDistribution, roots: Iterable[str]) -> set[str]:
+def owned_files(distribution: InstalledDistribution, territory: Territory) -> set[str]:
     """Return the live paths that a distribution's RECORD lists and that it may be relieved of.
 
-    RECORD is not to be trusted: what lies outside the roots, or is reached through a directory
-    that is a link to elsewhere, is left out.
+    RECORD is not to be trusted: what the territory does not let be touched is left out. So is
+    what lies elsewhere than with modules, scripts and headers and is not, by its size, what the
+    row says: anything below the prefix could be claimed otherwise.
 
     Args:
         distribution: one with a ``.dist-info``.
-        roots: the resolved live roots.
+        territory: what may be touched.
 
     Raises:
         ConflictError: it has no RECORD.
@@ -37,18 +42,24 @@ def owned_files(distribution: InstalledDistribution, roots: Iterable[str]) -> se
             f"{distribution.metadata_path} has no RECORD",
             advice="it was installed by another tool; remove it with that tool, or by hand",
         )
-    prefixes = tuple(root.rstrip(os.sep) + os.sep for root in roots)
-    parents: dict[str, str] = {}
+    own = os.path.basename(distribution.metadata_path)
     found: set[str] = set()
     for row in record:
-        path = recorded_path(row, distribution.directory)
-        parent, name = os.path.split(path)
-        if parent not in parents:
-            parents[parent] = os.path.realpath(parent)
-        live = os.path.join(parents[parent], name)
-        if live.startswith(prefixes):
-            found.add(live)
+        try:
+            live = territory.locate(recorded_path(row, distribution.directory), own)
+        except OutOfBounds:
+            continue
+        if territory.is_data(live) and not (row.digest and _has_size(live, row.size)):
+            continue
+        found.add(live)
     return found
+
+
+def _has_size(path: str, size: int | None) -> bool:
+    try:
+        return os.lstat(path).st_size == size
+    except OSError:
+        return False
 
 
 def bytecode_source(path: str) -> str | None:
@@ -60,29 +71,70 @@ def bytecode_source(path: str) -> str | None:
     return os.path.join(os.path.dirname(parent), match["module"] + ".py") if match else None
 
 
-def is_wholly_owned(directory: str, owned: set[str]) -> list[str] | None:
-    """Find out whether everything in a directory, ``__pycache__`` aside, is owned.
+def walk_owned(
+    directory: str, owned: Collection[str], *, settle: bool = True
+) -> list[DirectoryStamp] | None:
+    """Find out whether everything in a directory is owned, bytecode of owned modules included.
+
+    Bytecode of modules that are not there at all belongs to nobody and does not count. An empty
+    directory is somebody's: no RECORD lists directories.
 
     Args:
         directory: a real directory.
         owned: resolved paths.
+        settle: wait until a change after the look would show in the stamps.
 
     Returns:
-        The directories walked, itself first, if so; None if something in it is not owned.
+        Stamps, taken before the look, of the directories that must not change for the answer to
+        stay true; None if something in it is not owned.
     """
-    walked = [directory]
+    while True:
+        stamps = _walk(directory, owned, {os.path.dirname(path) for path in owned})
+        if stamps is None:
+            return None
+        newest = max(stamp.modified for stamp in stamps)
+        age = time.time() - newest / 1e9
+        if not settle or not 0 <= age < _CLOCK_TICK_SECONDS:
+            return stamps
+        # A change within the clock tick of the last one would not show in the time.
+        time.sleep(_CLOCK_TICK_SECONDS)
+
+
+def _walk(
+    directory: str, owned: Collection[str], parents: Collection[str]
+) -> list[DirectoryStamp] | None:
+    stamp = DirectoryStamp.of(directory)
+    if stamp is None:
+        return None
+    stamps = [stamp]
+    empty = True
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name == CACHE_DIRECTORY:
-                    continue
-                below = is_wholly_owned(entry.path, owned)
+            empty = False
+            if not entry.is_dir(follow_symlinks=False):
+                if entry.path not in owned:
+                    return None
+            elif entry.name == CACHE_DIRECTORY:
+                if not holds_only_bytecode_of(entry.path, owned):
+                    return None
+            else:
+                below = _walk(entry.path, owned, parents)
                 if below is None:
                     return None
-                walked += below
-            elif entry.path not in owned:
-                return None
-    return walked
+                stamps += below
+    return None if empty and directory not in parents else stamps
+
+
+def holds_only_bytecode_of(cache: str, owned: Collection[str]) -> bool:
+    """Whether all that is in a ``__pycache__`` is owned, or bytecode of what is owned or gone."""
+    for name in os.listdir(cache):
+        path = os.path.join(cache, name)
+        source = bytecode_source(path)
+        if path not in owned and (
+            source is None or (source not in owned and os.path.lexists(source))
+        ):
+            return False
+    return True
 
 
 def same_content(first: str, second: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
@@ -18,6 +17,7 @@ from sagepip.ground.filesystem import (
     Identity,
     can_exchange,
     identity,
+    identity_of,
     is_real_directory,
     link_or_copy,
     make_directories,
@@ -29,10 +29,10 @@ from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.ownership import (
     bytecode_source,
     find_owner,
-    is_wholly_owned,
     same_content,
+    walk_owned,
 )
-from sagepip.transaction.removal import removal_steps
+from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
 from sagepip.transaction.steps import (
     DirectoryStamp,
@@ -44,9 +44,7 @@ from sagepip.transaction.steps import (
     Swap,
     Unchanged,
 )
-
-# A change within the clock tick of the last one does not show in a directory's time.
-_CLOCK_TICK_SECONDS = 0.02
+from sagepip.transaction.territory import OutOfBounds
 
 
 class _Phase(IntEnum):
@@ -66,8 +64,7 @@ class Planner:
     Args:
         area: the staging area, complete.
         staged: the distributions in it.
-        metadata_directories: the live directories that hold dist-infos.
-        scripts_root: the live directory of scripts.
+        metadata_directories: the live directories that hold dist-infos, as the scheme spells them.
     """
 
     def __init__(
@@ -75,19 +72,19 @@ class Planner:
         area: StagingArea,
         staged: Sequence[StagedDistribution],
         metadata_directories: Sequence[str],
-        scripts_root: str,
     ) -> None:
         self._area = area
         self._staged = staged
         self._metadata_directories = metadata_directories
-        self._scripts_root = scripts_root
+        self._territory = area.territory
         self._carried: list[str] = []
         self._trash_number = 0
+        self._seen: SiteObservation | None = None
 
     @property
     def replaced(self) -> Sequence[InstalledDistribution]:
         """What the last plan replaces."""
-        return self._observation.replaced
+        return self._seen.replaced if self._seen else ()
 
     def plan(self) -> Plan:
         """Return the plan that publishes what is staged in place of older versions of it.
@@ -96,7 +93,7 @@ class Planner:
             ConflictError: a file that is not ours to replace is in the way.
         """
         self._reset()
-        replaced = self._observation.replaced
+        replaced = self.replaced
         for one in self._staged:
             self._new |= one.files
         self._old_directories: frozenset[str] = _ancestors(self._old)
@@ -114,7 +111,8 @@ class Planner:
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""
-        return self._observation.still_current(self._old | self._kept)
+        # Without an observation there was a conflict before anything was looked at.
+        return self._seen is None or self._seen.still_current(self._old | self._kept)
 
     def _reset(self) -> None:
         for path in reversed(self._carried):
@@ -123,12 +121,13 @@ class Planner:
             else:
                 remove_file(path)
         self._carried.clear()
-        self._observation = SiteObservation(
+        self._seen = None
+        self._seen = SiteObservation(
             self._metadata_directories,
             [one.name for one in self._staged],
-            self._area.live_roots,
+            self._territory,
         )
-        self._old = self._observation.old
+        self._old = self._seen.old
         self._new: set[str] = set()
         self._kept: set[str] = set()
         self._steps: list[tuple[_Phase, Step]] = []
@@ -163,32 +162,34 @@ class Planner:
             elif self._is_followed_link(live, found):
                 self._publish_children(root, staged, os.path.realpath(live))
             elif live in self._old:
-                self._replace(root, staged, live, (found.st_dev, found.st_ino))
+                self._replace(root, staged, live, identity_of(found))
             else:
                 self._refuse(live)
         elif is_directory:
-            walked = is_wholly_owned(live, self._old)
-            if walked is None or live not in self._old_directories:
+            stamps = walk_owned(live, self._old) if live in self._old_directories else None
+            if stamps is None:
                 self._refuse(live)
             else:
-                self._stamp(walked)
-                self._replace(root, staged, live, (found.st_dev, found.st_ino))
+                self._relied += stamps
+                self._replace(root, staged, live, identity_of(found))
         elif live in self._old or self._is_bytecode_of_replaced(live):
-            self._replace(root, staged, live, (found.st_dev, found.st_ino))
+            self._replace(root, staged, live, identity_of(found))
         elif same_content(staged, live) or self._is_bytecode_of_kept(live):
             # Another distribution may own it too, and must not take it away meanwhile.
             self._kept.add(live)
-            self._relied.append(Unchanged(live, (found.st_dev, found.st_ino)))
+            self._relied.append(Unchanged(live, identity_of(found)))
         else:
             self._refuse(live)
 
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
-        self._let_clock_tick(live)
-        walked = is_wholly_owned(live, self._old) if live in self._old_directories else None
-        if walked is None or not can_exchange(root.new):
+        # Only package directories: the mode and owner of share/ are the administrator's.
+        swappable = root.live in self._territory.module_roots and can_exchange(root.new)
+        owned = swappable and live in self._old_directories
+        stamps = walk_owned(live, self._old) if owned else None
+        if stamps is None:
             self._publish_children(root, staged, live)
             return
-        self._stamp(walked)
+        self._relied += stamps
         self._carry_old_files(live, staged)
         found = identity(live)
         if found is None:
@@ -205,10 +206,10 @@ class Planner:
             self._add(root, live, Place(staged, live, _known(staged), retired_by_plan=True))
 
     def _add(self, root: StagingRoot, live: str, step: Step) -> None:
-        if root.live in self._metadata_directories:
+        if root.live in self._territory.module_roots:
             top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root.live
             phase = _Phase.PTH if top_level_pth else _Phase.MODULES
-        elif root.live == self._scripts_root:
+        elif root.live == self._territory.scripts_root:
             phase = _Phase.SCRIPTS
         else:
             phase = _Phase.DATA
@@ -220,6 +221,11 @@ class Planner:
             missing.append(path)
             path = os.path.dirname(path)
         for one in reversed(missing):
+            if os.path.lexists(one):
+                raise ConflictError(
+                    f"{one} is in the way: it is not a directory",
+                    advice="remove it, then try again",
+                )
             if one not in self._made:
                 self._made[one] = None
                 self._steps.append((_Phase.DIRECTORIES, MakeDirectory(one)))
@@ -255,32 +261,19 @@ class Planner:
         """Whether a link stands for a directory within the roots (``lib64`` → ``lib``)."""
         if not stat.S_ISLNK(found.st_mode) or not os.path.isdir(live) or live in self._old:
             return False
-        if os.path.dirname(live) in self._metadata_directories:
+        try:
+            inside = self._territory.root_of(os.path.realpath(live))
+            return self._territory.root_of(live) == inside not in self._territory.module_roots
+        except OutOfBounds:
             return False
-        resolved = os.path.realpath(live)
-        return any(
-            resolved.startswith(root.rstrip(os.sep) + os.sep) for root in self._area.live_roots
-        )
 
     def _refuse(self, live: str) -> None:
-        owner = self._observation.shared.get(live)
+        owner = self._seen.shared.get(live) if self._seen else None
         owner = owner or find_owner(live, self._metadata_directories)
         raise ConflictError(
             f"{live} is in the way; it belongs to {owner or 'no installed distribution'}",
             advice="remove it or uninstall its owner, then try again",
         )
-
-    def _stamp(self, directories: Iterable[str]) -> None:
-        for path in directories:
-            stamp = DirectoryStamp.of(path)
-            if stamp is None:
-                raise _vanished(path)
-            self._relied.append(stamp)
-
-    def _let_clock_tick(self, directory: str) -> None:
-        age = time.time() - os.lstat(directory).st_mtime
-        if 0 <= age < _CLOCK_TICK_SECONDS:
-            time.sleep(_CLOCK_TICK_SECONDS - age)
 
     # ------------------------------------------------------------------ the old version's files
 
@@ -291,7 +284,11 @@ class Planner:
             if not path.startswith(prefix) or path in self._new or not os.path.lexists(path):
                 continue
             target = os.path.join(staged, path[len(prefix) :])
-            if os.path.lexists(target) or self._becomes_file(os.path.dirname(path), live):
+            if (
+                is_real_directory(path)
+                or os.path.lexists(target)
+                or self._becomes_file(os.path.dirname(path), live)
+            ):
                 continue
             self._carried += make_directories(os.path.dirname(target))
             link_or_copy(path, target)
@@ -318,13 +315,15 @@ class Planner:
             and not path.startswith(kept)
             and not self._goes_by_replacement(path)
         }
-        roots = self._area.live_roots
-        return removal_steps(
+        roots = self._territory.roots
+        removal = Removal(
             files,
             kept=_ancestors(self._new) | set(roots) | _ancestors(roots),
             now_at=self._path_after_swap,
             retire=self._retire,
         )
+        self._relied += removal.relied
+        return list(removal.steps)
 
     def _goes_by_replacement(self, live: str) -> bool:
         """Whether a file goes because it, or what it lies in, becomes something of another kind."""

@@ -117,12 +117,8 @@ def list_transactions(site: str) -> list[TransactionView]:
         owner_file = os.path.join(directory, OWNER)
         owner = _read_holder(owner_file)
         kernel = kernel_locks(owner_file)
-        if kernel and kernel.holders:
-            is_live = True
-        elif owner is None and 0 <= age < _MAKING_SECONDS:
-            is_live = True
-        else:
-            is_live = bool(_is_locked(owner_file))
+        is_new = owner is None and 0 <= age < _MAKING_SECONDS
+        is_live = is_new or bool(kernel and kernel.holders) or bool(_is_locked(owner_file))
         if os.path.isdir(directory):
             found.append(TransactionView(name, directory, is_live, owner))
     return found
@@ -145,7 +141,9 @@ def kernel_locks(path: str) -> KernelLocks | None:
     except OSError:
         return None if os.path.exists(path) or not os.path.exists(_KERNEL_LOCKS) else KernelLocks()
     device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    holders, waiters, shared = [], [], False
+    holders: list[int] = []
+    waiters: list[int] = []
+    shared = False
     for line in lines:
         fields = line.split()
         waits = len(fields) > 1 and fields[1] == "->"

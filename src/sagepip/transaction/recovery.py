@@ -65,7 +65,7 @@ def recover(site: str, *, announce: bool = True) -> Recovered | None:
     try:
         with signals_deferred():
             if forward:
-                finish(plan.steps)
+                finish(plan)
             else:
                 take_back(plan.steps)
             remove_journal(site)
@@ -89,15 +89,19 @@ def _check_identities(site: str, journal: Journal) -> None:
     Raises:
         RecoveryError: see above.
     """
-    for step in journal.plan.before + journal.plan.commit:
-        if isinstance(step, Place | Swap) and bytecode_source(step.target) is None:
-            if not step.is_done() and identity(step.source) != step.inode:
-                raise RecoveryError(
-                    f"cannot recover the interrupted {journal.what}: neither {step.target} nor "
-                    f"{step.source} is what its journal {journal_path(site)} says",
-                    advice="the site was copied, or changed since, by another program; reinstall "
-                    "what the journal names by other means, then remove the journal",
-                )
+    committed = journal.plan.commit and journal.plan.commit[0].is_done()
+    # Past the commit, what was published before it may have changed since: nobody looks at it.
+    steps = journal.plan.commit if committed else journal.plan.before + journal.plan.commit
+    for step in steps:
+        if not isinstance(step, Place | Swap) or bytecode_source(step.target) is not None:
+            continue
+        if not step.is_done() and identity(step.source) != step.inode:
+            raise RecoveryError(
+                f"cannot recover the interrupted {journal.what}: neither {step.target} nor "
+                f"{step.source} is what its journal {journal_path(site)} says",
+                advice="the site was copied, or changed since, by another program; reinstall "
+                "what the journal names by other means, then remove the journal",
+            )
 
 
 def tidy(site: str, lock_timeout: float | None) -> Recovered | None:

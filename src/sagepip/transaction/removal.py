@@ -6,103 +6,111 @@ import os
 from collections.abc import Callable, Collection
 
 from sagepip.ground.filesystem import is_real_directory
-from sagepip.transaction.ownership import CACHE_DIRECTORY, bytecode_source
-from sagepip.transaction.steps import Retire, Step
+from sagepip.transaction.ownership import CACHE_DIRECTORY, bytecode_source, walk_owned
+from sagepip.transaction.steps import DirectoryStamp, Retire
 
 
-def removal_steps(
-    files: Collection[str],
-    *,
-    kept: Collection[str],
-    now_at: Callable[[str], tuple[str, bool]],
-    retire: Callable[[str], Retire],
-) -> list[Step]:
-    """Return the retirements of files, of directories emptied by that, and of their bytecode.
+class Removal:
+    """Plans the removal of files, of directories that are emptied by it, and of bytecode.
 
     Bytecode of a removed module goes with it, whether RECORD lists it or not. ``.pth`` files go
     first: one that names a missing module breaks every start of the interpreter.
 
     Args:
-        files: live paths; those that are not there are passed over.
+        files: resolved live paths; those that are not there are passed over.
         kept: live directories that stay even if they are emptied: the roots and what is above
             them, and the directories of new files.
         now_at: where what will bear a live name then is now, and whether a step brings it.
         retire: makes the step for one live path.
+
+    Attributes:
+        steps: the retirements.
+        relied: directories that go as a whole, and so must not change until they do.
     """
-    by_directory: dict[str, set[str]] = {}
-    for path in files:
-        child, parent = path, os.path.dirname(path)
-        while parent != child and child not in by_directory.setdefault(parent, set()):
-            by_directory[parent].add(child)
-            child, parent = parent, os.path.dirname(parent)
-    wanted = frozenset(files)
-    steps: list[Step] = []
-    if files:
-        _reduce(os.sep, by_directory, wanted, frozenset(kept), now_at, retire, steps)
-    pth = [one for one in steps if isinstance(one, Retire) and one.source.endswith(".pth")]
-    return [*pth, *(one for one in steps if one not in pth)]
 
+    def __init__(
+        self,
+        files: Collection[str],
+        *,
+        kept: Collection[str],
+        now_at: Callable[[str], tuple[str, bool]],
+        retire: Callable[[str], Retire],
+    ) -> None:
+        self._wanted = frozenset(files)
+        self._kept = frozenset(kept)
+        self._now_at = now_at
+        self._retire = retire
+        self._found: list[Retire] = []
+        self.relied: list[DirectoryStamp] = []
+        self._children: dict[str, set[str]] = {}
+        for path in files:
+            child, parent = path, os.path.dirname(path)
+            while parent != child and child not in self._children.setdefault(parent, set()):
+                self._children[parent].add(child)
+                child, parent = parent, os.path.dirname(parent)
+        if files:
+            self._reduce(os.sep)
 
-def _reduce(
-    live: str,
-    by_directory: dict[str, set[str]],
-    wanted: frozenset[str],
-    kept: frozenset[str],
-    now_at: Callable[[str], tuple[str, bool]],
-    retire: Callable[[str], Retire],
-    steps: list[Step],
-) -> None:
-    for child in sorted(by_directory[live]):
-        path, _ = now_at(child)
-        if not os.path.lexists(path):
-            continue
-        if child in wanted and not is_real_directory(path):
-            steps.append(retire(child))
-        elif child in by_directory and is_real_directory(path):
-            if child not in kept and _all_wanted(path, child, wanted):
-                steps.append(retire(child))
-            else:
-                _reduce(child, by_directory, wanted, kept, now_at, retire, steps)
-    _retire_bytecode(live, by_directory[live], wanted, now_at, retire, steps)
+    @property
+    def steps(self) -> list[Retire]:
+        """The retirements, ``.pth`` files first."""
+        pth = [one for one in self._found if one.source.endswith(".pth")]
+        return [*pth, *(one for one in self._found if one not in pth)]
 
+    def _reduce(self, live: str) -> None:
+        for child in sorted(self._children[live]):
+            path, by_plan = self._now_at(child)
+            if not os.path.lexists(path):
+                continue
+            if child in self._wanted and not is_real_directory(path):
+                self._found.append(self._retire(child))
+            elif child in self._children and is_real_directory(path):
+                if child in self._kept or not self._goes_whole(child, path, by_plan):
+                    self._reduce(child)
+                else:
+                    self._found.append(self._retire(child))
+        self._retire_bytecode(live)
 
-def _all_wanted(path: str, live: str, wanted: frozenset[str]) -> bool:
-    """Whether all that is in a directory (now at ``path``) is to go, ``__pycache__`` aside."""
-    if os.path.basename(path) == CACHE_DIRECTORY:
-        return all(
-            os.path.join(live, name) in wanted
-            or bytecode_source(os.path.join(live, name)) in wanted
-            for name in os.listdir(path)
-        )
-    with os.scandir(path) as entries:
-        for entry in entries:
-            child = os.path.join(live, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != CACHE_DIRECTORY and not _all_wanted(entry.path, child, wanted):
-                    return False
-            elif child not in wanted:
-                return False
-    return True
+    def _goes_whole(self, live: str, path: str, by_plan: bool) -> bool:
+        """Whether nothing would stay in a directory; if so, that is relied on from now on."""
+        if os.path.basename(live) == CACHE_DIRECTORY:
+            stamps = self._cache_stamps(live, path)
+        elif by_plan:
+            # In the staging area, where nobody else writes.
+            wanted = {self._staged(one, live, path) for one in self._wanted}
+            stamps = walk_owned(path, wanted, settle=False)
+        else:
+            stamps = walk_owned(live, self._wanted)
+        if stamps is None:
+            return False
+        if not by_plan:
+            self.relied += stamps
+        return True
 
+    def _cache_stamps(self, live: str, path: str) -> list[DirectoryStamp] | None:
+        """Return the stamp of a ``__pycache__`` if only bytecode of what goes is in it."""
+        stamp = DirectoryStamp.of(path)
+        for name in os.listdir(path):
+            member = os.path.join(live, name)
+            if member not in self._wanted and bytecode_source(member) not in self._wanted:
+                return None
+        return None if stamp is None else [stamp]
 
-def _retire_bytecode(
-    live: str,
-    children: set[str],
-    wanted: frozenset[str],
-    now_at: Callable[[str], tuple[str, bool]],
-    retire: Callable[[str], Retire],
-    steps: list[Step],
-) -> None:
-    """Retire the unlisted bytecode of modules that go, where the directory itself stays."""
-    cache = os.path.join(live, CACHE_DIRECTORY)
-    path, _ = now_at(cache)
-    if not any(child in wanted and child.endswith(".py") for child in children):
-        return
-    if not is_real_directory(path) or any(
-        isinstance(one, Retire) and one.source == cache for one in steps
-    ):
-        return
-    for name in sorted(os.listdir(path)):
-        member = os.path.join(cache, name)
-        if member not in wanted and bytecode_source(member) in wanted:
-            steps.append(retire(member))
+    @staticmethod
+    def _staged(wanted: str, live: str, path: str) -> str:
+        """Return where a live path below ``live`` is now, ``live`` being at ``path``."""
+        return path + wanted[len(live) :] if wanted.startswith(live + os.sep) else wanted
+
+    def _retire_bytecode(self, live: str) -> None:
+        """Retire the unlisted bytecode of modules that go, where the directory itself stays."""
+        cache = os.path.join(live, CACHE_DIRECTORY)
+        path, _ = self._now_at(cache)
+        going = [one for one in self._children[live] if one in self._wanted]
+        if not any(one.endswith(".py") for one in going) or not is_real_directory(path):
+            return
+        if any(one.source == cache for one in self._found):
+            return
+        for name in sorted(os.listdir(path)):
+            member = os.path.join(cache, name)
+            if member not in self._wanted and bytecode_source(member) in self._wanted:
+                self._found.append(self._retire(member))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import can_rename_between, make_directories
 from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.territory import OutOfBounds, Territory
 
 _NAME_BYTES = 255
 ELSEWHERE = "elsewhere"
@@ -56,40 +56,40 @@ class StagingArea:
 
     Args:
         directory: the transaction's own directory.
-        live_roots: the resolved live directories that may be written to.
+        territory: the live directories that may be written to.
     """
 
-    def __init__(self, directory: str, live_roots: Sequence[str]) -> None:
+    def __init__(self, directory: str, territory: Territory) -> None:
         self.directory = directory
-        # The deepest root that holds a path is its root: site-packages before the prefix.
-        self.live_roots = sorted(set(live_roots), key=len, reverse=True)
+        self.territory = territory
         self._roots: dict[str, StagingRoot] = {}
         self._claimed: dict[str, str] = {}
         self._directories: set[str] = set()
         self._staged_parents: set[str] = set()
-        self._resolved: dict[str, str] = {}
+        self._spare = 0
 
     @property
     def roots(self) -> list[StagingRoot]:
         """The roots that something was staged for, the deepest first."""
-        return [self._roots[live] for live in self.live_roots if live in self._roots]
+        return [self._roots[live] for live in self.territory.roots if live in self._roots]
 
-    def resolve(self, live: str) -> str:
-        """Return a live path with its parent resolved, so that it names the file one way only.
+    def locate(self, path: str, own_metadata: str) -> str:
+        """Return the resolved live path of a file to be staged.
 
         Raises:
-            TargetError: it is outside every root.
+            TargetError: it must not be touched (see :meth:`Territory.locate`).
         """
-        parent, name = os.path.split(live)
-        resolved = self._resolved.get(parent)
-        if resolved is None:
-            resolved = self._resolved[parent] = os.path.realpath(parent)
-            self._live_root(os.path.join(resolved, name))
-        return os.path.join(resolved, name)
+        try:
+            return self.territory.locate(path, own_metadata)
+        except OutOfBounds as error:
+            raise TargetError(
+                str(error),
+                advice="the distribution is malformed or hostile, or a directory is a link",
+            ) from error
 
     def root_of(self, live: str) -> StagingRoot:
         """Return the root of a resolved live path, making its directories at first use."""
-        live_root = self._live_root(live)
+        live_root = self.territory.root_of(live)
         root = self._roots.get(live_root)
         if root is None:
             root = self._roots[live_root] = self._make_root(live_root)
@@ -99,7 +99,7 @@ class StagingArea:
         """Reserve a resolved live path for one file and return where to write it.
 
         Args:
-            live: as :meth:`resolve` returns it.
+            live: as :meth:`locate` returns it.
             owner: the distribution, for messages.
 
         Returns:
@@ -126,6 +126,11 @@ class StagingArea:
             self._staged_parents.add(parent)
         return staged
 
+    def spare_path(self) -> str:
+        """Return a path in the transaction's directory that nothing bears."""
+        self._spare += 1
+        return os.path.join(self.directory, f"spare-{self._spare}")
+
     def claimed_by(self, live: str) -> str:
         """Return the owner of a claimed live path."""
         return self._claimed[live]
@@ -134,15 +139,6 @@ class StagingArea:
         """Return the staged path of a resolved live path."""
         root = self.root_of(live)
         return root.staged(live)
-
-    def _live_root(self, live: str) -> str:
-        for root in self.live_roots:
-            if live.startswith(root.rstrip(os.sep) + os.sep):
-                return root
-        raise TargetError(
-            f"{live} lies outside the target's directories ({', '.join(self.live_roots)})",
-            advice="the distribution is malformed or hostile, or a directory is a link elsewhere",
-        )
 
     def _make_root(self, live_root: str) -> StagingRoot:
         number = len(self._roots)

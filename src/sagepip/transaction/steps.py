@@ -131,9 +131,9 @@ class MakeDirectory:
 
     path: str
 
-    def do(self) -> None:
-        """Carry the step out."""
-        make_directory(self.path)
+    def do(self) -> bool:
+        """Carry the step out; return whether the directory was made by it."""
+        return make_directory(self.path)
 
     def undo(self) -> None:
         """Take the step back, unless something is in it by now."""
@@ -157,12 +157,12 @@ class DirectoryStamp:
 
     Attributes:
         path: the directory.
-        inode: what it was.
+        inode: its inode.
         modified: its modification time in nanoseconds.
     """
 
     path: str
-    inode: Identity
+    inode: int
     modified: int
 
     @classmethod
@@ -172,7 +172,7 @@ class DirectoryStamp:
             found = os.lstat(path)
         except OSError:
             return None
-        return cls(path, (found.st_dev, found.st_ino), found.st_mtime_ns)
+        return cls(path, found.st_ino, found.st_mtime_ns)
 
     def still_holds(self) -> bool:
         """Whether nothing was added to or removed from it since."""
@@ -180,7 +180,7 @@ class DirectoryStamp:
             found = os.lstat(self.path)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self.inode and found.st_mtime_ns == self.modified
+        return found.st_ino == self.inode and found.st_mtime_ns == self.modified
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,13 @@ class Plan:
 
     def still_holds(self) -> bool:
         """Whether the live trees are still as they were when the plan was made."""
-        return all(one.still_holds() for one in self.relied) and all(
-            step.still_holds() for step in self.steps
+        made = {step.path for step in self.steps if isinstance(step, MakeDirectory)}
+        parents = {
+            os.path.dirname(step.target) for step in self.steps if isinstance(step, Place)
+        } - made
+        return (
+            all(one.still_holds() for one in self.relied)
+            and all(step.still_holds() for step in self.steps)
+            # A neighbour that was removed may have taken an emptied directory with it.
+            and all(os.path.isdir(parent) for parent in parents)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +14,12 @@ from sagepip.transaction.commit import commit_plan
 from sagepip.transaction.journal import format_journal, read_journal
 from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
 from sagepip.transaction.owner_mark import OwnerMark
-from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, remove_transaction
+from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, remove_transaction, sweep
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan
+from sagepip.transaction.territory import Territory
 
-_ATTEMPTS = 20
+_ATTEMPTS = 5
 
 
 class Transaction:
@@ -31,11 +33,11 @@ class Transaction:
         lock: the lock of the site; tells the times waited and held after :meth:`commit`.
     """
 
-    def __init__(self, site: str, directory: str, live_roots: Sequence[str]) -> None:
+    def __init__(self, site: str, directory: str, territory: Territory) -> None:
         self.site = site
         self.name = os.path.basename(directory)
         self.directory = directory
-        self.area = StagingArea(directory, live_roots)
+        self.area = StagingArea(directory, territory)
         self.lock = SiteLock(site)
 
     def commit(
@@ -65,22 +67,62 @@ class Transaction:
             CommitError, RecoveryError, LockTimeout, LockError, ConflictError: see there; but for
                 RecoveryError, the site is as it was.
         """
-        sync = bool(os.environ.get("SAGEPIP_SYNC", "").strip("0"))
-        temporary = os.path.join(self.directory, "journal")
-        for _ in range(_ATTEMPTS):
-            plan = make_plan()
-            journal = format_journal(self.site, self.name, what, plan)
+        for attempt in range(_ATTEMPTS):
+            # The last one under the lock: in a site that is never still, it must come to an end.
+            under_lock = attempt == _ATTEMPTS - 1
+            plan = None if under_lock else self._plan(make_plan, still_current)
+            if plan is None and not under_lock:
+                continue
+            journal = b"" if plan is None else self._journal(plan, what)
             with self.lock.hold(lock_timeout):
                 recovered = recover(self.site)
-                if recovered is None and still_current() and plan.still_holds():
-                    commit_plan(self.site, plan, journal, temporary, sync=sync)
+                try:
+                    if plan is None:
+                        plan = make_plan()
+                        journal = self._journal(plan, what)
+                    elif recovered is not None or not still_current():
+                        continue
+                    if plan.still_holds():
+                        self._carry_out(plan, journal)
+                        if discard_lock:
+                            self._discard()
+                        return plan
+                except (CommitError, ConflictError):
                     if discard_lock:
                         self._discard()
-                    return plan
+                    raise
+                finally:
+                    if recovered is not None:
+                        sweep(self.site)
         raise ConflictError(
             f"{self.site} changed again and again while the change was planned",
             advice="another program writes to it without the lock; stop it and try again",
         )
+
+    def _plan(
+        self, make_plan: Callable[[], Plan], still_current: Callable[[], bool]
+    ) -> Plan | None:
+        """Return a plan, or None if none could be made because the site was changing."""
+        try:
+            return make_plan()
+        except ConflictError:
+            if still_current():
+                raise
+        except FileNotFoundError:
+            return None  # somebody's file went while it was looked at
+        except OSError as error:
+            raise CommitError(
+                f"cannot prepare the change of {self.site}: {error.filename}: {error.strerror}",
+                advice="nothing was changed",
+            ) from error
+        return None
+
+    def _journal(self, plan: Plan, what: str) -> bytes:
+        return format_journal(self.site, self.name, what, plan)
+
+    def _carry_out(self, plan: Plan, journal: bytes) -> None:
+        sync = bool(os.environ.get("SAGEPIP_SYNC", "").strip("0"))
+        commit_plan(self.site, plan, journal, os.path.join(self.directory, "journal"), sync=sync)
 
     def _discard(self) -> None:
         remove_transaction(self.directory)
@@ -89,12 +131,12 @@ class Transaction:
 
 
 @contextmanager
-def begin_transaction(site: str, live_roots: Sequence[str]) -> Iterator[Transaction]:
+def begin_transaction(site: str, territory: Territory) -> Iterator[Transaction]:
     """Make a transaction's directory; whatever is left of it is removed at the end.
 
     Args:
         site: the resolved site directory; made if it is missing.
-        live_roots: the resolved live directories that the transaction may write to.
+        territory: the live directories that the transaction may change.
 
     Raises:
         CommitError: the directory cannot be made.
@@ -104,14 +146,18 @@ def begin_transaction(site: str, live_roots: Sequence[str]) -> Iterator[Transact
         made = make_directories(site)
         directory, mark = _make_directory(site)
     except OSError as error:
+        remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY, TRANSACTIONS))
+        remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY))
         for path in reversed(made):
             remove_directory_if_empty(path)
         raise CommitError(
             f"cannot write to {site}: {error.strerror}",
-            advice="is it writable for this user? choose another --prefix, or become its owner",
+            advice="is the disk full?"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "is it writable for this user? choose another --prefix, or become its owner",
         ) from error
     try:
-        yield Transaction(site, directory, live_roots)
+        yield Transaction(site, directory, territory)
     finally:
         _end(site, directory, mark, made)
 
@@ -120,13 +166,17 @@ def _make_directory(site: str) -> tuple[str, OwnerMark]:
     parent = os.path.join(site, STATE_DIRECTORY, TRANSACTIONS)
     while True:
         directory = os.path.join(parent, secrets.token_hex(8))
+        mark = OwnerMark(os.path.join(directory, OWNER))
         try:
             make_directories(directory)
-            mark = OwnerMark(os.path.join(directory, OWNER))
             if mark.take():
                 return directory, mark
         except FileNotFoundError:
             continue  # a sweep, or another transaction's end, removed a directory just made
+        except OSError:
+            mark.drop()
+            remove_transaction(directory)
+            raise
 
 
 def _end(site: str, directory: str, mark: OwnerMark, made: Sequence[str]) -> None:

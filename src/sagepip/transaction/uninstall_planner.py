@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation
-from sagepip.transaction.removal import removal_steps
+from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
-from sagepip.transaction.steps import Plan, Retire, Step
-
-_INTERPRETER = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*|pyvenv\.cfg")
+from sagepip.transaction.steps import Plan, Retire
 
 
 class UninstallPlanner:
@@ -36,17 +33,12 @@ class UninstallPlanner:
         self._names = names
         self._metadata_directories = metadata_directories
         self._number = 0
-        self._observation = SiteObservation(metadata_directories, names, area.live_roots)
+        self._seen: SiteObservation | None = None
 
     @property
     def removed(self) -> Sequence[InstalledDistribution]:
         """What the last plan removes."""
-        return self._observation.replaced
-
-    @property
-    def files(self) -> int:
-        """How many files the last plan removes, metadata included."""
-        return len(self._observation.old)
+        return self._seen.replaced if self._seen else ()
 
     def plan(self) -> Plan:
         """Return the plan.
@@ -54,35 +46,29 @@ class UninstallPlanner:
         Raises:
             ConflictError: the files of one of the distributions are unknown.
         """
-        self._observation = SiteObservation(
-            self._metadata_directories, self._names, self._area.live_roots
-        )
-        metadata = [one.metadata_path for one in self._observation.replaced]
+        self._seen = None
+        self._seen = SiteObservation(self._metadata_directories, self._names, self._area.territory)
+        metadata = [one.metadata_path for one in self._seen.replaced]
         within = tuple(path + os.sep for path in metadata)
         files = {
-            path
-            for path in self._observation.old
-            if not path.startswith(within) and path not in metadata and not _is_interpreter(path)
+            path for path in self._seen.old if not path.startswith(within) and path not in metadata
         }
-        pth = sorted(path for path in files if self._is_startup_file(path))
-        roots = self._area.live_roots
+        roots = self._area.territory.roots
         kept = {above for root in roots for above in _with_parents(root)}
-        after = removal_steps(
-            files.difference(pth),
+        removal = Removal(
+            files,
             kept=kept,
             now_at=lambda path: (path, False),
             retire=self._retire,
         )
-        before: list[Step] = [self._retire(path) for path in pth if os.path.lexists(path)]
         commit = tuple(self._retire(path) for path in metadata)
-        return Plan(tuple(before), commit, tuple(after))
+        # The metadata goes first, so that it never lists what is not there; a .pth file next, so
+        # that none names a module that has gone.
+        return Plan((), commit, tuple(removal.steps), tuple(removal.relied))
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""
-        return self._observation.still_current(self._observation.old)
-
-    def _is_startup_file(self, path: str) -> bool:
-        return path.endswith(".pth") and os.path.dirname(path) in self._metadata_directories
+        return self._seen is None or self._seen.still_current(self._seen.old)
 
     def _retire(self, live: str) -> Retire:
         self._number += 1
@@ -91,13 +77,6 @@ class UninstallPlanner:
             raise ConflictError(f"{live} vanished while the change was planned", advice="try again")
         trash = os.path.join(self._area.root_of(live).trash, str(self._number))
         return Retire(live, trash, found)
-
-
-def _is_interpreter(path: str) -> bool:
-    """Whether a RECORD asks for the removal of what runs everything else."""
-    return _INTERPRETER.fullmatch(os.path.basename(path)) is not None and (
-        os.path.basename(os.path.dirname(path)) == "bin" or path.endswith("pyvenv.cfg")
-    )
 
 
 def _with_parents(path: str) -> list[str]:

@@ -1,0 +1,40 @@
+"""Distributions that are installed more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sagepip.ground.headers import Headers
+from sagepip.transaction.installed import InstalledDistribution
+
+
+def find_duplicates(
+    distributions: Iterable[InstalledDistribution],
+) -> list[list[InstalledDistribution]]:
+    """Return the groups of distributions that are installed more than once.
+
+    A ``.dist-info`` beside an ``.egg-info`` of the same version is one installation, as some
+    distributors make it.
+
+    Args:
+        distributions: those of a site.
+    """
+    by_name: dict[str, list[InstalledDistribution]] = {}
+    for one in distributions:
+        by_name.setdefault(one.name, []).append(one)
+    found = []
+    for group in by_name.values():
+        modern = [one for one in group if one.is_dist_info]
+        versions = {_version(one) for one in group} - {""}
+        if len(modern) > 1 or (len(group) > 1 and len(versions) > 1):
+            found.append(group)
+    return found
+
+
+def _version(one: InstalledDistribution) -> str:
+    if one.version or one.is_dist_info:
+        return one.version
+    try:
+        return Headers(one.read("PKG-INFO") or "").get("Version") or ""
+    except OSError:
+        return ""

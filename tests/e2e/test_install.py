@@ -216,6 +216,26 @@ def test_reinstall_of_the_same_wheel_is_a_no_op(
     assert module.read_text() == "V = 1\n"
 
 
+def test_missing_or_dead_script_is_damage(
+    tmp_path: Path, run: Install, destination: Destination
+) -> None:
+    """A distribution whose scripts are gone, or not executable, is installed again."""
+    points = "[console_scripts]\npkg = pkg:main\n"
+    wheel = make_wheel(tmp_path, "pkg", "1", {"pkg.py": ""}, entry_points=points)
+    run(wheel)
+    script = Path(destination.scheme.scripts) / "pkg"
+    assert run(wheel).installed == ()
+    script.chmod(0o644)
+    assert len(run(wheel).installed) == 1
+    assert os.access(script, os.X_OK)
+    script.unlink()
+    record = Path(destination.site) / "pkg-1.dist-info" / "RECORD"
+    rows = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(row for row in rows if "bin/pkg" not in row))
+    assert len(run(wheel).installed) == 1
+    assert script.exists()
+
+
 def test_changed_wheel_of_the_same_version_replaces(
     tmp_path: Path, run: Install, destination: Destination
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import configparser
 import hashlib
 import os
 import zipfile
@@ -36,10 +37,18 @@ def is_installed_intact(
         return False
     try:
         wanted = _wheel_record(wheel)
+        scripts = _script_names(wheel)
         record = installed.record
     except (BadRecord, ConflictError, OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
         return False
+    except configparser.Error:
+        return False
     if record is None or wanted is None:
+        return False
+    programs = [row for row in record if row.path.rpartition("/")[2] in scripts]
+    if not scripts <= {row.path.rpartition("/")[2] for row in programs}:
+        return False
+    if not all(os.access(recorded_path(row, installed.directory), os.X_OK) for row in programs):
         return False
     rows = {row.path: row for row in record}
     if any(path not in rows or rows[path].digest != digest for path, digest in wanted.items()):
@@ -58,6 +67,20 @@ def _wheel_record(wheel: WheelMetadata) -> dict[str, str] | None:
         return None
     own = {f"{wheel.dist_info}/{name}" for name in _INSTALLATION_METADATA}
     return {row.path: row.digest for row in rows if row.path not in own}
+
+
+def _script_names(wheel: WheelMetadata) -> set[str]:
+    """Return the names of the scripts that a wheel's entry points become."""
+    with zipfile.ZipFile(wheel.path) as archive:
+        try:
+            text = archive.read(f"{wheel.dist_info}/entry_points.txt").decode("utf-8")
+        except KeyError:
+            return set()
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    sections = ("console_scripts", "gui_scripts")
+    return {name for one in sections if parser.has_section(one) for name in parser.options(one)}
 
 
 def _is_intact(row: RecordRow, path: str) -> bool:

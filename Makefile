@@ -1,7 +1,7 @@
 # make test    set everything up and run the tests
 # make demo    set everything up, then build and install real packages, eight at once
 # make race    the race that sagepip exists for: today's ways beside sagepip
-# make crash   kill sagepip at every file-changing system call (needs strace; minutes)
+# make crash   kill sagepip at every file-changing system call (needs strace; takes long)
 # make lint    format, lint and types
 
 PYTHON ?= python3
@@ -31,7 +31,7 @@ race: $(READY)
 	$(BIN)/python -m bench.race $(RACE_FLAGS)
 
 crash: $(READY)
-	$(BIN)/python -m tests.crash.matrix
+	$(BIN)/python -m tests.crash.matrix $(CRASH_FLAGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

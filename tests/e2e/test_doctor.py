@@ -199,6 +199,18 @@ def test_unreadable_journal(bare_site: Destination, site: Path) -> None:
     assert (site / "~kg").exists()
 
 
+def test_transaction_without_a_mark(bare_site: Destination, site: Path) -> None:
+    """A transaction's directory that does not tell its owner is left to people, unless empty."""
+    transactions = site / ".sagepip" / "txn"
+    (transactions / "0123456789abcdef" / "new-0").mkdir(parents=True)
+    (transactions / "fedcba9876543210").mkdir()
+    for path in transactions.iterdir():
+        os.utime(path, (0, 0))
+    (one,) = fix(bare_site).remaining
+    assert (one.symptom, one.is_fixable) == (Symptom.ORPHAN, False)
+    assert [path.name for path in transactions.iterdir()] == ["0123456789abcdef"]
+
+
 def test_lock_files(bare_site: Destination, site: Path) -> None:
     """Lock files that others own, or that are no files, are found."""
     lock, gate = site / ".sagepip" / "lock", site / ".sagepip" / "gate"

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from sagepip.ground.destination import Destination
+from sagepip.operations.doctor import diagnose
 from sagepip.operations.findings import Kind
 from sagepip.operations.install import install
 from sagepip.operations.request import InstallRequest
+from sagepip.operations.status import site_status
 from sagepip.operations.targets import WheelFile
 from sagepip.operations.verify import VerifyReport, VerifyRequest, verify
 from tests.e2e.maintenance import (
@@ -304,6 +306,8 @@ def test_during_upgrades(tmp_path: Path, bare_site: Destination) -> None:
     looks = 0
     while not ended.is_set():
         assert look(bare_site) == set()
+        assert diagnose(bare_site) == []
+        assert not site_status(bare_site.site).needs_recovery
         looks += 1
     thread.join()
     assert looks > 1

@@ -10,6 +10,7 @@ from sagepip.operations.status import site_status
 from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.recovery import OWNER
 
 
 def state_symptoms(site: str) -> Iterator[Diagnosis]:
@@ -36,14 +37,24 @@ def state_symptoms(site: str) -> Iterator[Diagnosis]:
             is_fixable=True,
         )
     for one in status.orphans:
+        contents = _names(one.directory)
+        is_marked = OWNER in contents
+        can_sweep = is_marked or not contents
         yield Diagnosis(
             Symptom.ORPHAN,
             one.directory,
-            "removes it, as sagepip recover does",
-            str(one.owner or ""),
-            is_fixable=True,
+            "removes it, as sagepip recover does" if can_sweep else "remove it by hand",
+            str(one.owner or "") if is_marked else "nothing tells whose it was",
+            is_fixable=can_sweep,
         )
     yield from _lock_files(site)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _lock_files(site: str) -> Iterator[Diagnosis]:

@@ -119,7 +119,8 @@ def list_transactions(site: str) -> list[TransactionView]:
         kernel = kernel_locks(owner_file)
         is_new = owner is None and 0 <= age < _MAKING_SECONDS
         is_live = is_new or bool(kernel and kernel.holders) or bool(_is_locked(owner_file))
-        if os.path.isdir(directory):
+        # Its end takes the mark away first: what has gone meanwhile is no orphan.
+        if os.path.isdir(directory) and (owner is None or os.path.lexists(owner_file)):
             found.append(TransactionView(name, directory, is_live, owner))
     return found
 

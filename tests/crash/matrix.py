@@ -339,7 +339,7 @@ def main() -> int:
                 else:
                     outcome = matrix.recoveries(renames, options.workers)
                 print(f"{scenario.name:36} {name:11} {outcome}", flush=True)  # noqa: T201
-                for violation in outcome.violations[:20]:
+                for violation in outcome.violations[:40]:
                     print("  " + violation)  # noqa: T201
                 failed = failed or bool(outcome.violations) or not outcome.points
     return 1 if failed else 0

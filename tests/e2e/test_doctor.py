@@ -95,13 +95,16 @@ def test_rubbish_goes(bare_site: Destination, site: Path) -> None:
     assert snapshot(Path(bare_site.scheme.data)) == before
 
 
-def test_bytecode_that_stays(bare_site: Destination, site: Path) -> None:
-    """Bytecode with a source, other caches, and directories with anything else in them stay."""
+def test_what_stays(bare_site: Destination, site: Path) -> None:
+    """Bytecode with a source, other caches, and whatever else belongs to somebody stay."""
     (site / "mine" / "__pycache__").mkdir(parents=True)
     (site / "mine" / "__pycache__" / "f.nbi").write_bytes(b"")
     cache = site / "pkg" / "__pycache__"
     (cache / "__init__.cpython-311-pytest-8.3.4.pyc").write_bytes(b"")
     (site / "namespace").mkdir()
+    (site / "~listed").mkdir()
+    with (site / "pkg-1.dist-info" / "RECORD").open("a") as stream:
+        stream.write("~listed/x.py,,\n")
     assert symptoms(bare_site) == {}
     (site / "mine" / "__pycache__" / f"x.{TAG}.pyc").write_bytes(b"")
     assert symptoms(bare_site) == {f"mine/__pycache__/x.{TAG}.pyc": Symptom.STALE}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import TargetError
@@ -68,13 +67,5 @@ def destination_inside(path: str, executable: str, python: TargetPython) -> Dest
         executable: its interpreter.
         python: the interpreter that it was made of.
     """
-    inside = replace(
-        python,
-        executable=executable,
-        prefix=path,
-        virtual=True,
-        externally_managed=None,
-        is_running=False,
-        _asked={"tags": python.tags, "markers": python.markers},
-    )
+    inside = python.as_environment(executable, path)
     return find_destination(inside, prefix=path)

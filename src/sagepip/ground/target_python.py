@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +85,23 @@ class TargetPython:
         if self.is_running:
             return interpreter_probe.marker_environment()
         return dict(self._asked.get("markers", {}))
+
+    def as_environment(self, executable: str, prefix: str) -> TargetPython:
+        """Describe a virtual environment that was made of this interpreter, without asking it.
+
+        Args:
+            executable: the environment's interpreter.
+            prefix: the environment's directory.
+        """
+        return replace(
+            self,
+            executable=executable,
+            prefix=prefix,
+            virtual=True,
+            externally_managed=None,
+            is_running=False,
+            _asked={"tags": self.tags, "markers": self.markers},
+        )
 
     @classmethod
     def running(cls) -> TargetPython:

@@ -14,6 +14,7 @@ from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.record_check import is_systems
 from sagepip.operations.site_view import module_directories
 from sagepip.operations.symptoms import Diagnosis, Symptom
+from sagepip.operations.unlisted import Ownership
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 
 # As packaging.utils has it, but of names already in their canonical form.
@@ -27,9 +28,9 @@ def metadata_symptoms(destination: Destination) -> Iterator[Diagnosis]:
         destination: the site.
     """
     managed = destination.python.externally_managed is not None
-    for directory in module_directories(destination):
-        yield from _half_removed(directory)
     installed = list_installed(destination.metadata_directories)
+    for directory in module_directories(destination):
+        yield from _half_removed(directory, installed)
     sound = []
     for one in installed:
         found = None
@@ -44,7 +45,9 @@ def metadata_symptoms(destination: Destination) -> Iterator[Diagnosis]:
     yield from _duplicates(sound)
 
 
-def _half_removed(directory: str) -> Iterator[Diagnosis]:
+def _half_removed(
+    directory: str, installed: Iterable[InstalledDistribution]
+) -> Iterator[Diagnosis]:
     # pip renames what it removes or replaces to ~name or ~ame until it has ended.
     try:
         names = sorted(os.listdir(directory))
@@ -52,7 +55,9 @@ def _half_removed(directory: str) -> Iterator[Diagnosis]:
         return
     for name in names:
         path = os.path.join(directory, name)
-        if name.startswith("~") and is_real_directory(path):
+        if not name.startswith("~") or not is_real_directory(path):
+            continue
+        if path not in Ownership.of(installed).owners:
             yield Diagnosis(
                 Symptom.HALF_REMOVED,
                 path,

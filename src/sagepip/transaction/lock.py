@@ -85,7 +85,11 @@ class SiteLock:
             yield
         finally:
             _clear_holder(self._descriptor)
-            lock.release()
+            try:
+                lock.release()
+            except OSError as error:
+                # The kernel frees it when the process ends; what was done under it stands.
+                console.warn(f"cannot release the lock {self._path}: {error.strerror}")
             self._descriptor = -1
             self.held_seconds = time.monotonic() - acquired
 

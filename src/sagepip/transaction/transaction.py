@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
 from sagepip.transaction.commit import commit_plan
@@ -180,16 +181,24 @@ def _make_directory(site: str) -> tuple[str, OwnerMark]:
 
 
 def _end(site: str, directory: str, mark: OwnerMark, made: Sequence[str]) -> None:
+    """Remove what is left of a transaction; what cannot be removed is left to the next sweep."""
     try:
         journal = read_journal(site)
         keep = journal is not None and journal.transaction == os.path.basename(directory)
     except RecoveryError:
         keep = True
-    if not keep:
-        remove_transaction(directory)
-    mark.drop()
-    remove_directory_if_empty(os.path.dirname(directory))
-    # A site that this transaction made and left empty goes too, but not its lock once taken.
-    remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY))
-    for path in reversed(made):
-        remove_directory_if_empty(path)
+    try:
+        if not keep:
+            remove_transaction(directory)
+        remove_directory_if_empty(os.path.dirname(directory))
+        # A site that this transaction made and left empty goes too, but not its lock once taken.
+        remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY))
+        for path in reversed(made):
+            remove_directory_if_empty(path)
+    except OSError as error:
+        # The change itself is done, or was rolled back: this must not make it look otherwise.
+        console.warn(
+            f"cannot remove {error.filename}: {error.strerror}; the next command tries again"
+        )
+    finally:
+        mark.drop()

@@ -67,6 +67,7 @@ def test_nothing_is_left(tmp_path: Path, destination: Destination) -> None:
     put(destination, wheel)
     site = Path(destination.site)
     (site / "__pycache__" / "single.cpython-399.opt-1.pyc").write_bytes(b"")
+    (site / "__pycache__" / "single.cpython-399-pytest-8.3.4.pyc").write_bytes(b"")
     (site / "thing" / "sub" / "deep" / "__pycache__" / "x.cpython-399.pyc").write_bytes(b"")
     report = take(destination, "some_thing")
     assert report.removed == (("some-thing", "1"),)
@@ -167,6 +168,27 @@ def test_remnant_goes(destination: Destination) -> None:
     info.mkdir(parents=True)
     take(destination, "broken")
     assert not info.exists()
+
+
+def test_result_that_cannot_be_told(tmp_path: Path, destination: Destination) -> None:
+    """With nowhere to print to, the change is done all the same, and the status says so."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    put(destination, make_wheel(tmp_path, "pkg", "1", {"pkg.py": ""}))
+    code = "from sagepip.cli.main import sage_pip_uninstall as run; import sys; sys.exit(run())"
+    command = [sys.executable, "-c", code, "--prefix", destination.scheme.data, "-y", "pkg"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            check=False,
+        )
+    assert done.returncode == 0
+    assert done.stderr.startswith("WARNING: it is done, but cannot be told")
+    assert files(destination) == set()
 
 
 def sage_pip_uninstall(

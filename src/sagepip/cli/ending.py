@@ -88,16 +88,9 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        messages.silence_stdout()
     except OSError as error:
         messages.print_problem(f"cannot write to standard output: {error.strerror}", debug=False)
-        _silence()
+        messages.silence_stdout()
         return status or 1
     return status
-
-
-def _silence() -> None:
-    # The interpreter would flush again when it ends, and complain.
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -56,10 +58,32 @@ def print_result(report: InstallReport, *, to_stderr: bool) -> None:
         f"Requirement already satisfied: {entry.name}=={entry.version} in {entry.directory}"
         for entry in report.unchanged
     ]
+    print_done(lines, to_stderr=to_stderr)
+
+
+def print_done(lines: Iterable[str], *, to_stderr: bool = False) -> None:
+    """Print what was changed; that it cannot be printed does not make it undone.
+
+    Args:
+        lines: one a distribution.
+        to_stderr: keep stdout for something else.
+    """
     stream = sys.stderr if to_stderr else sys.stdout
-    # What was asked for is done; that nobody reads it is not a failure of the command.
-    with suppress(BrokenPipeError):
+    try:
         stream.write("".join(f"{printable(line)}\n" for line in lines))
+        stream.flush()
+    except BrokenPipeError:
+        silence_stdout()
+    except OSError as error:
+        _to_stderr(f"WARNING: it is done, but cannot be told on stdout: {error.strerror}")
+        silence_stdout()
+
+
+def silence_stdout() -> None:
+    """Lead stdout to nowhere: the interpreter would flush again when it ends, and complain."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _to_stderr(text: str) -> None:

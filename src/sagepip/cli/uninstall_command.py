@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
+from sagepip.cli import messages
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import lock_timeout
 from sagepip.cli.settings import Settings
@@ -61,8 +62,9 @@ def run(invocation: Invocation) -> int:
         # In pip's words: scripts filter this line out of both streams.
         sys.stderr.write(f"WARNING: Skipping {name} as it is not installed.\n")
     if console.verbosity >= 0:
-        for name, version in report.removed:
-            sys.stdout.write(f"Successfully uninstalled {name}-{version}\n")
+        messages.print_done(
+            f"Successfully uninstalled {name}-{version}" for name, version in report.removed
+        )
     return 0
 
 

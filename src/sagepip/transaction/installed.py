@@ -71,8 +71,16 @@ class InstalledDistribution:
 
     @property
     def is_remnant(self) -> bool:
-        """Whether it is what an interrupted tool left: a dist-info without METADATA and RECORD."""
-        return self.is_dist_info and self.read("METADATA") is None and self.read("RECORD") is None
+        """Whether it is what an interrupted tool left: a dist-info without METADATA and RECORD.
+
+        One that may not be looked into is none.
+        """
+        return (
+            self.is_dist_info
+            and os.access(self.metadata_path, os.R_OK | os.X_OK)
+            and not os.path.isfile(os.path.join(self.metadata_path, "METADATA"))
+            and not os.path.isfile(os.path.join(self.metadata_path, "RECORD"))
+        )
 
 
 def find_installed(directories: Iterable[str], names: Iterable[str]) -> list[InstalledDistribution]:

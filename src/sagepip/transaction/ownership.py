@@ -17,8 +17,8 @@ from sagepip.transaction.territory import OutOfBounds, Territory
 
 CACHE_DIRECTORY = "__pycache__"
 _CLOCK_TICK_SECONDS = 0.02
-# module.cpython-311.opt-1.pyc → module
-_BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[^.]+(\.opt-[^.]+)?\.pyc")
+# module.cpython-311.opt-1.pyc → module; pytest appends its version, dots included.
+_BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[a-z]+-?\d[^/]*\.pyc")
 
 
 def owned_files(distribution: InstalledDistribution, territory: Territory) -> set[str]:

@@ -155,7 +155,11 @@ def remove_directory_if_empty(path: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
+        # In a directory that may not be changed the permission is looked at before the contents.
+        if error.errno in (
+            *(errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY),
+            *(errno.EACCES, errno.EPERM, errno.EROFS),
+        ):
             return False
         raise
     return True

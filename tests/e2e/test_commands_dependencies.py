@@ -72,6 +72,15 @@ def test_no_deps(terminal: Terminal, house: Path) -> None:
     assert done.stderr == ""
 
 
+def test_destdir_takes_no_dependencies(terminal: Terminal, house: Path) -> None:
+    """What is staged into a DESTDIR is what is named: dependencies are the live tree's."""
+    settings = {"SAGE_DESTDIR": terminal.where / "root", "SAGE_SPKG_WHEELS": house}
+    words = ("--prefix", "/final", "lack", house / "top-1-py3-none-any.whl")
+    done = terminal.run("sage-pip-install", *words, settings=settings)
+    assert installed(done) == {"lack-1", "top-1"}
+    assert done.stderr == ""
+
+
 def test_upgrade_and_force(terminal: Terminal, house: Path, fresh: VirtualEnvironment) -> None:
     """A satisfied name is left alone; -U takes the newest; --force-reinstall writes it again."""
     settings = {"SAGE_VENV": fresh.root, "PIP_FIND_LINKS": house}

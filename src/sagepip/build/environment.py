@@ -115,9 +115,7 @@ class BuildEnvironment:
                 raise BuildError(
                     f"cannot unpack {wheel} into the build environment: {error.strerror}: "
                     f"{error.filename}",
-                    advice="two build requirements bring the same file"
-                    if isinstance(error, FileExistsError)
-                    else "is there space where TMPDIR says?",
+                    advice="is there space where TMPDIR says?",
                 ) from error
             self._held[one.name] = one
 

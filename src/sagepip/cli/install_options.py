@@ -78,7 +78,8 @@ WHERE_TO = (
         "--root",
         kind=Kind.TEXT,
         metavar="DIR",
-        help="install below this directory, as DESTDIR; default: SAGE_DESTDIR",
+        help="install below this directory, as DESTDIR, what is named and no dependencies; "
+        "default: SAGE_DESTDIR",
     ),
     _same("-t", "--target", kind=Kind.TEXT, metavar="DIR", help="install straight into DIR"),
     _same("--break-system-packages", help="install though the Python is externally managed"),

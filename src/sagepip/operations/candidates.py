@@ -89,6 +89,11 @@ class CandidateCollector:
         self._site = SiteView(
             visible_directories(request.destination), ignored=request.ignore_installed
         )
+        # What is staged for a live tree will find its dependencies there, and the live tree is
+        # not looked at: they are no business of a DESTDIR.
+        self._no_deps = request.no_deps or bool(request.destination.root)
+        if self._no_deps and not request.no_deps:
+            console.detail("runtime dependencies are left alone: the target is a DESTDIR")
         self._number = 0
         self.unchanged: list[UnchangedEntry] = []
 
@@ -183,7 +188,7 @@ class CandidateCollector:
     def _dependencies(self, direct: list[Candidate], named: list[Requirement]) -> list[Candidate]:
         """Find what else has to be installed: named requirements, and what all of them need."""
         request = self._request
-        unsatisfied = [] if request.no_deps else self._unsatisfied(direct, [], [])
+        unsatisfied = [] if self._no_deps else self._unsatisfied(direct, [], [])
         if not named and not unsatisfied:
             return []
         sources = request.build.sources
@@ -197,9 +202,9 @@ class CandidateCollector:
             if missing:
                 return self._step_by_step(direct, named, None)
         try:
-            files = self._ask_pip(direct, named, no_deps=request.no_deps)
+            files = self._ask_pip(direct, named, no_deps=self._no_deps)
         except TargetError as error:
-            if sources.index_allowed or request.no_deps:
+            if sources.index_allowed or self._no_deps:
                 raise
             refuses = request.missing_dependencies is MissingDependencies.ERROR
             if refuses and not self._is_unseen:
@@ -253,7 +258,7 @@ class CandidateCollector:
             return files
         return needed_files(
             files,
-            [] if request.no_deps else [(one.metadata.headers, one.extras) for one in direct],
+            [] if self._no_deps else [(one.metadata.headers, one.extras) for one in direct],
             named,
             self._site,
             self._python.markers,

@@ -281,6 +281,26 @@ def test_conflict_is_refused_and_nothing_changes(
         assert snapshot(prefix) == before
 
 
+def test_overwrite_allows_what_is_named(
+    tmp_path: Path, run: Install, destination: Destination
+) -> None:
+    """--overwrite replaces the files that match, of others and of nobody, and no other file."""
+    run(make_wheel(tmp_path, "first", "1", {"ns/one.py": "1", "ns/two.py": "1"}))
+    site = Path(destination.site)
+    mine = Path(destination.scheme.data) / "share" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    files = {"ns/one.py": "22", "ns/two.py": "22", "{data}/data/share/mine.txt": "theirs"}
+    second = make_wheel(tmp_path, "second", "1", files)
+    before = snapshot(Path(destination.scheme.data))
+    with pytest.raises(ConflictError, match=r"two\.py is in the way.*--overwrite"):
+        run(second, overwrite=("ns/one.py", "share/*"))
+    assert snapshot(Path(destination.scheme.data)) == before
+    run(second, overwrite=("ns/*", "share/mine.txt"))
+    assert [(site / "ns" / name).read_text() for name in ("one.py", "two.py")] == ["22", "22"]
+    assert mine.read_text() == "theirs"
+
+
 def test_equal_content_is_no_conflict(
     tmp_path: Path, run: Install, destination: Destination
 ) -> None:

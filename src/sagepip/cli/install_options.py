@@ -52,6 +52,15 @@ WHAT = (
     _same("--force-reinstall", help="replace what is installed even by the same"),
     _same("-I", "--ignore-installed", help="do not look at what is installed; reinstall"),
     _same("--ignore-requires-python", help="install though Requires-Python says no"),
+    Option(
+        ("--overwrite",),
+        Kind.LIST,
+        Status.OWN,
+        "overwrite",
+        "replace files that belong to another distribution or to nobody, where their path below "
+        "site-packages or the prefix matches this shell pattern; repeatable",
+        "PATTERN",
+    ),
     _same("--dry-run", help="say what would be installed, and change nothing"),
     Option(
         ("--missing-deps",),

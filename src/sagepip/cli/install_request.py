@@ -71,6 +71,7 @@ def build_request(
         force_reinstall=settings.flag("force_reinstall"),
         ignore_installed=settings.flag("ignore_installed"),
         ignore_requires_python=settings.flag("ignore_requires_python"),
+        overwrite=tuple(settings.items("overwrite")),
         break_system_packages=settings.flag("break_system_packages"),
         compile_bytecode=settings.flag("compile", default=True),
         lock_timeout=lock_timeout(settings, environ),

@@ -167,7 +167,12 @@ def _commit(
 ) -> Sequence[InstalledDistribution]:
     """Publish what is staged; return what it replaced."""
     destination = request.destination
-    planner = Planner(transaction.area, staged, request.destination.metadata_directories)
+    planner = Planner(
+        transaction.area,
+        staged,
+        request.destination.metadata_directories,
+        overwrite=request.overwrite,
+    )
     what = "install " + ", ".join(f"{one.name} {one.version}" for one in staged)
     transaction.commit(
         planner.plan,

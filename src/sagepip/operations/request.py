@@ -35,6 +35,8 @@ class InstallRequest:
         force_reinstall: replace what is installed even by the same.
         ignore_installed: do not look at what is installed when resolving; implies reinstalling.
         ignore_requires_python: install though Requires-Python says no.
+        overwrite: shell patterns of files that may be replaced though they belong to another
+            distribution or to nobody; relative to site-packages or to the prefix.
         break_system_packages: install though the environment is externally managed (PEP 668).
         compile_bytecode: write ``.pyc`` files.
         lock_timeout: seconds to wait for the lock, or None for ever.
@@ -55,6 +57,7 @@ class InstallRequest:
     force_reinstall: bool = False
     ignore_installed: bool = False
     ignore_requires_python: bool = False
+    overwrite: tuple[str, ...] = ()
     break_system_packages: bool = False
     compile_bytecode: bool = True
     lock_timeout: float | None = None

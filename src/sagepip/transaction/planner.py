@@ -11,7 +11,9 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from fnmatch import fnmatch
 
+from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import (
     Identity,
@@ -65,6 +67,7 @@ class Planner:
         area: the staging area, complete.
         staged: the distributions in it.
         metadata_directories: the live directories that hold dist-infos, as the scheme spells them.
+        overwrite: shell patterns of files that may be replaced whoever owns them.
     """
 
     def __init__(
@@ -72,11 +75,14 @@ class Planner:
         area: StagingArea,
         staged: Sequence[StagedDistribution],
         metadata_directories: Sequence[str],
+        *,
+        overwrite: Sequence[str] = (),
     ) -> None:
         self._area = area
         self._staged = staged
         self._metadata_directories = metadata_directories
         self._territory = area.territory
+        self._overwrite = overwrite
         self._carried: list[str] = []
         self._trash_number = 0
         self._seen: SiteObservation | None = None
@@ -178,6 +184,9 @@ class Planner:
             # Another distribution may own it too, and must not take it away meanwhile.
             self._kept.add(live)
             self._relied.append(Unchanged(live, identity_of(found)))
+        elif self._may_overwrite(live):
+            console.warn(f"replacing {live}, which another may need")
+            self._replace(root, staged, live, identity_of(found))
         else:
             self._refuse(live)
 
@@ -267,12 +276,18 @@ class Planner:
         except OutOfBounds:
             return False
 
+    def _may_overwrite(self, live: str) -> bool:
+        """Whether the user allowed this very file to be replaced."""
+        roots = [*self._territory.module_roots, self._territory.data_root]
+        below = [live[len(root) + 1 :] for root in roots if live.startswith(root + os.sep)]
+        return any(fnmatch(path, one) for path in below for one in self._overwrite)
+
     def _refuse(self, live: str) -> None:
         owner = self._seen.shared.get(live) if self._seen else None
         owner = owner or find_owner(live, self._metadata_directories)
         raise ConflictError(
             f"{live} is in the way; it belongs to {owner or 'no installed distribution'}",
-            advice="remove it or uninstall its owner, then try again",
+            advice="remove it or uninstall its owner; --overwrite PATTERN replaces it",
         )
 
     # ------------------------------------------------------------------ the old version's files

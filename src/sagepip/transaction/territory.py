@@ -35,6 +35,7 @@ class Territory:
         roots: the resolved live roots, the deepest first.
         module_roots: those that hold modules and metadata.
         scripts_root: the resolved directory of scripts.
+        data_root: the resolved prefix.
     """
 
     def __init__(self, destination: Destination) -> None:
@@ -46,7 +47,7 @@ class Territory:
         self.roots = list(dict.fromkeys(root.resolved for root in self._by_depth))
         self.module_roots = [root.resolved for root in live if root.holds_modules]
         self.scripts_root = os.path.realpath(destination.live(destination.scheme.scripts))
-        self._data_root = os.path.realpath(destination.live(destination.scheme.data))
+        self.data_root = os.path.realpath(destination.live(destination.scheme.data))
         self._spelt = {
             spelling: root.resolved
             for root in live
@@ -68,7 +69,7 @@ class Territory:
 
     def is_data(self, live: str) -> bool:
         """Whether a resolved path lies below the data root and below none of the others."""
-        return self.root_of(live) == self._data_root and self._data_root not in (
+        return self.root_of(live) == self.data_root and self.data_root not in (
             *self.module_roots,
             self.scripts_root,
         )
@@ -95,7 +96,7 @@ class Territory:
             raise OutOfBounds(f"{live} is sagepip's own")
         if resolved == self.scripts_root and _INTERPRETER.fullmatch(name):
             raise OutOfBounds(f"{live} is the name of an interpreter")
-        if name == "pyvenv.cfg" and resolved == self._data_root:
+        if name == "pyvenv.cfg" and resolved == self.data_root:
             raise OutOfBounds(f"{live} configures the interpreter")
         if root in self.module_roots and parts[0].endswith(_METADATA) and parts[0] != own_metadata:
             raise OutOfBounds(f"{live} is metadata of another distribution")

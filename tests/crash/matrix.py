@@ -184,8 +184,8 @@ class Matrix:
         cases = [(point, error) for point in points for error in errors]
         return self._each(list(enumerate(cases)), self._fail, workers)
 
-    def recoveries(self, points: Sequence[Point], workers: int) -> Outcome:
-        """Kill at each point, then kill the recovery at each of its own points."""
+    def recoveries(self, points: Sequence[Point], workers: int, *, every: int = 1) -> Outcome:
+        """Kill at each point, then kill the recovery at each (or every n-th) of its own points."""
         outcome = Outcome()
         for point in points:
             target = self._hot("recovery-points", point)
@@ -195,7 +195,7 @@ class Matrix:
             log = self._work / "recovery.log"
             found = list_points(self._next_command(target), self._environment, log, target)
             last = max(i for i, one in enumerate(found) if dead[0] in one.text)
-            cases = [(point, one) for one in found[: last + 1]]
+            cases = [(point, one) for one in found[: last + 1 : every]]
             outcome.add(self._each(list(enumerate(cases)), self._kill_recovery, workers))
         return outcome
 
@@ -259,11 +259,14 @@ class Matrix:
         violations += [f"{label}: {one}" for one in torn]
         if self._watched and not versions(target / _SITE, self._watched):
             violations.append(f"{label}: {self._watched} is absent")
+        committed = self._is_committed(target)
         end = self._after_next(target)
         shutil.rmtree(target.parent)
         if end == self._new:
             return "new", violations
         if end == self._old:
+            if committed:
+                violations.append(f"{label}: went back though it had been committed")
             return "old", violations
         differing = {
             key
@@ -272,6 +275,12 @@ class Matrix:
         }
         violations.append(f"{label}: neither old nor new: {sorted(differing)[:6]}")
         return "neither", violations
+
+    def _is_committed(self, target: Path) -> bool:
+        """Whether metadata of the new state has come, or metadata of the old one has gone."""
+        old, new = _metadata(self._old), _metadata(self._new)
+        now = {path.name for path in (target / _SITE).glob("*.dist-info")}
+        return bool((new - old) & now or (old - new) - now)
 
     def _copy(self, origin: Path, name: str) -> Path:
         target = self._work / name / "prefix"
@@ -300,6 +309,10 @@ class Matrix:
         done = subprocess.run(command, env=self._environment, capture_output=True, check=False)
         if done.returncode:
             raise AssertionError(f"{command}: {done.stderr.decode()}")
+
+
+def _metadata(tree: Snapshot) -> set[str]:
+    return {Path(name).name for name in tree if name.endswith(".dist-info")}
 
 
 def _bytecode(prefix: Path) -> Snapshot:

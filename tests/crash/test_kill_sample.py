@@ -40,6 +40,18 @@ def test_killed_command_leaves_old_or_new(number: int, tmp_path: Path) -> None:
 
 
 @needs_strace
+def test_killed_recovery_is_recovered(tmp_path: Path) -> None:
+    """Recovery may be killed itself, before the commit and after it (G3)."""
+    wheels = tmp_path / "wheels"
+    matrix = Matrix(make_scenarios(wheels)[1], tmp_path / "work", wheels)
+    renames = [point for point in matrix.points() if point.name == "renameat2"]
+    outcome = matrix.recoveries([renames[3], renames[-1]], workers=3, every=7)
+    assert outcome.violations == []
+    assert outcome.old > 0
+    assert outcome.new > 0
+
+
+@needs_strace
 def test_matrix_notices_a_torn_tree(tmp_path: Path) -> None:
     """The check itself works: a tree spoilt on purpose is reported."""
     wheels = tmp_path / "wheels"

@@ -120,6 +120,24 @@ def test_same_project_is_installed_meanwhile(
     assert violations_of_g1(site) == []
 
 
+def test_site_that_is_never_still_is_changed_all_the_same(
+    tmp_path: Path, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every plan is stale when the lock is had, the last one is made under the lock."""
+    asked = 0
+
+    def never(_: object) -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    monkeypatch.setattr("sagepip.transaction.planner.Planner.still_current", never)
+    put(destination, make_wheel(tmp_path, "aa", "1", {"aa.py": ""}))
+    assert asked > 1
+    assert violations_of_g1(Path(destination.site)) == []
+    assert versions(Path(destination.site), "aa") == ["1"]
+
+
 def test_record_claims_what_is_not_its_own(tmp_path: Path, destination: Destination) -> None:
     """Neither an upgrade nor an uninstallation obeys a RECORD that lists others' files."""
     prefix, site = Path(destination.scheme.data), Path(destination.site)

@@ -153,6 +153,27 @@ def test_discarded_lock_is_noticed_by_waiters(tmp_path: Path) -> None:
     assert got.is_set()
 
 
+@pytest.mark.skipif(shutil.which("flock") is None, reason="flock(1) is not here")
+def test_lock_file_that_was_moved_away_is_noticed(tmp_path: Path) -> None:
+    """Who waited for a file that bears another name by now takes the one that bears the name."""
+    first, second = SiteLock(str(tmp_path)), SiteLock(str(tmp_path))
+    path = Path(first.directory) / "lock"
+    got = threading.Event()
+
+    def wait() -> None:
+        with second.hold(10):
+            assert path.exists()
+            got.set()
+
+    thread = threading.Thread(target=wait)
+    with first.hold():
+        thread.start()
+        _wait_until(lambda: not _is_free(Path(first.directory) / "gate"))
+        path.rename(path.with_name("moved"))
+    thread.join(10)
+    assert got.is_set()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_unwritable_site_is_a_clear_error(tmp_path: Path) -> None:
     """A site that cannot be written is reported with what to do, and no traceback."""
@@ -213,6 +234,10 @@ def test_holder_line_round_trip() -> None:
     read = Holder.parse(current.line())
     assert read is not None
     assert (read.pid, read.host, read.command) == (current.pid, current.host, current.command)
+
+
+def _is_free(path: Path) -> bool:
+    return subprocess.run(["flock", "-n", path, "true"], check=False).returncode == 0
 
 
 def _waiters(path: str) -> int:

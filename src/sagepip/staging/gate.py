@@ -6,7 +6,7 @@ The checks take names and texts, not files, so that they can be tested without a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
@@ -212,8 +212,3 @@ def is_installation_metadata(name: str, dist_info: str) -> bool:
     """Whether a member is one that installers write, so that the wheel's own does not count."""
     parent, _, base = name.rpartition("/")
     return parent == dist_info and base in _INSTALLATION_METADATA
-
-
-def own_files(names: Collection[str]) -> list[str]:
-    """Return the members that are files."""
-    return [name for name in names if not name.endswith("/")]

@@ -125,6 +125,24 @@ def can_rename_between(first: str, second: str) -> bool:
     return False
 
 
+def can_move_directory(directory: str, pinned: str) -> bool:
+    """Whether a directory as a whole can be renamed to another place on its mount.
+
+    It cannot where it comes from a lower layer of an overlay file system (EXDEV), where something
+    is mounted on it (EBUSY), and where it may not be written to (EACCES). Renaming it onto a
+    directory that is not empty tells, and changes nothing.
+
+    Args:
+        directory: a real directory.
+        pinned: a directory with something in it, where ``directory`` would be moved to.
+    """
+    try:
+        os.rename(directory, pinned)
+    except OSError as error:
+        return error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+    raise AssertionError(f"{pinned} was empty")
+
+
 def make_directory(path: str) -> bool:
     """Make one directory; return whether it was made (False: it was there)."""
     try:
@@ -134,6 +152,14 @@ def make_directory(path: str) -> bool:
             raise
         return False
     return True
+
+
+def restore_directory(path: str, mode: int, user: int, group: int) -> None:
+    """Give a directory that was made again the permissions and the owner that it had."""
+    os.chmod(path, mode)
+    found = os.stat(path)
+    if (found.st_uid, found.st_gid) != (user, group):
+        os.chown(path, user, group)
 
 
 def make_directories(path: str) -> list[str]:
@@ -175,6 +201,13 @@ def link_or_copy(source: str, target: str) -> None:
         import shutil
 
         shutil.copy2(source, target, follow_symlinks=False)
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copy what is in a directory into another, with times, modes and links."""
+    import shutil
+
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
 
 
 def publish_file(temporary: str, final: str) -> None:

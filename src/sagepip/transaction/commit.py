@@ -31,31 +31,43 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
         CommitError: a step failed; everything is as it was.
         RecoveryError: a step failed, and so did taking back another; the journal is kept.
     """
-    with signals_deferred():
+    published = False
+    try:
+        with signals_deferred():
+            _carry_out(site, plan, journal, temporary, sync=sync)
+            published = True
+    except BaseException:
+        if published:  # a signal that was held back
+            console.note("the change had begun to be published when the signal came: it is done")
+        raise
+
+
+def _carry_out(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: bool) -> None:
+    if sync:
+        os.sync()  # what the journal names must outlast a loss of power as it does
+    try:
+        write_journal(site, journal, temporary, sync=sync)
+    except OSError as error:
+        raise CommitError(
+            f"cannot write the journal {journal_path(site)}: {error.strerror}",
+            advice="nothing was changed",
+        ) from error
+    done: list[Step] = []
+    try:
+        for step in plan.steps:
+            # A directory that somebody else made meanwhile is not ours to remove, nor one that
+            # somebody else has put something into ours to make again.
+            if step.do() is not False:
+                done.append(step)
         if sync:
-            os.sync()  # what the journal names must outlast a loss of power as it does
-        try:
-            write_journal(site, journal, temporary, sync=sync)
-        except OSError as error:
-            raise CommitError(
-                f"cannot write the journal {journal_path(site)}: {error.strerror}",
-                advice="nothing was changed",
-            ) from error
-        done: list[Step] = []
-        try:
-            for step in plan.steps:
-                # A directory that somebody else made meanwhile is not ours to remove.
-                if step.do() is not False:
-                    done.append(step)
-            if sync:
-                os.sync()
-            remove_journal(site)
-        except OSError as error:
-            _roll_back(site, done, error)
-            raise CommitError(
-                f"cannot publish {error.filename2 or error.filename}: {error.strerror}",
-                advice="nothing was changed",
-            ) from error
+            os.sync()
+        remove_journal(site)
+    except OSError as error:
+        _roll_back(site, done, error)
+        raise CommitError(
+            f"cannot publish {error.filename2 or error.filename}: {error.strerror}",
+            advice="nothing was changed",
+        ) from error
 
 
 def finish(plan: Plan) -> None:

@@ -17,7 +17,15 @@ from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import Identity, publish_file, remove_file
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
-from sagepip.transaction.steps import MakeDirectory, Place, Plan, Retire, Step, Swap
+from sagepip.transaction.steps import (
+    MakeDirectory,
+    Place,
+    Plan,
+    RemoveDirectory,
+    Retire,
+    Step,
+    Swap,
+)
 
 _VERSION = 1
 _NAME = "journal"
@@ -146,6 +154,8 @@ def _dump(step: Step, site: str) -> list[object]:
 
     if isinstance(step, MakeDirectory):
         return ["mkdir", relative(step.path)]
+    if isinstance(step, RemoveDirectory):
+        return ["rmdir", relative(step.path), [step.mode, step.user, step.group]]
     if isinstance(step, Swap):
         return ["swap", relative(step.source), relative(step.target), step.inode, step.old]
     kind = "place" if isinstance(step, Place) else "retire"
@@ -161,6 +171,10 @@ def _load(entry: list[object], site: str) -> Step:
     if kind == "mkdir":
         (path,) = paths
         return MakeDirectory(path)
+    if kind == "rmdir":
+        (path,) = paths
+        (owner,) = inodes
+        return RemoveDirectory(path, *owner)
     source, target = paths
     if kind == "swap":
         inode, old = inodes

@@ -21,11 +21,9 @@ from sagepip.ground.filesystem import (
     identity,
     identity_of,
     is_real_directory,
-    link_or_copy,
-    make_directories,
-    remove_directory_if_empty,
-    remove_file,
+    walk_files,
 )
+from sagepip.transaction.carried_files import CarriedFiles
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.ownership import (
@@ -46,6 +44,7 @@ from sagepip.transaction.steps import (
     Swap,
     Unchanged,
 )
+from sagepip.transaction.taking_apart import moves_whole, retire_metadata, take_apart
 from sagepip.transaction.territory import OutOfBounds
 
 
@@ -83,7 +82,7 @@ class Planner:
         self._metadata_directories = metadata_directories
         self._territory = area.territory
         self._overwrite = overwrite
-        self._carried: list[str] = []
+        self._carried = CarriedFiles()
         self._trash_number = 0
         self._seen: SiteObservation | None = None
 
@@ -111,8 +110,10 @@ class Planner:
         commit = tuple(self._metadata_step(one) for one in self._staged)
         superseded = [one for one in replaced if one.metadata_path not in metadata]
         before = [step for _, step in sorted(self._steps, key=lambda pair: pair[0])]
-        after: list[Step] = [self._retire(one.metadata_path) for one in superseded]
-        after += self._remove_leftovers(superseded, metadata)
+        after: list[Step] = []
+        for old in superseded:
+            after += retire_metadata(self._area, old.metadata_path, self._retire)
+        after += self._remove_leftovers(superseded, metadata - self._merged)
         return Plan(tuple(before), commit, tuple(after), tuple(self._relied))
 
     def still_current(self) -> bool:
@@ -121,12 +122,7 @@ class Planner:
         return self._seen is None or self._seen.still_current(self._old | self._kept)
 
     def _reset(self) -> None:
-        for path in reversed(self._carried):
-            if is_real_directory(path):
-                remove_directory_if_empty(path)
-            else:
-                remove_file(path)
-        self._carried.clear()
+        self._carried.drop()
         self._seen = None
         self._seen = SiteObservation(
             self._metadata_directories,
@@ -141,12 +137,15 @@ class Planner:
         self._replaced: set[str] = set()
         self._swapped: dict[str, str] = {}
         self._made: dict[str, None] = {}
+        self._merged: set[str] = set()
 
     # ------------------------------------------------------------------ publishing
 
     def _publish_children(
         self, root: StagingRoot, staged: str, live: str, skip: Iterable[str] = ()
     ) -> None:
+        if live not in self._made:
+            root, staged = self._area.root_at(live), self._area.staged_for(live, staged)
         for name in sorted(os.listdir(staged)):
             path = os.path.join(live, name)
             if path not in skip:
@@ -159,7 +158,7 @@ class Planner:
             if live in self._made:
                 self._publish_children(root, staged, live)
                 return
-            self._add(root, live, Place(staged, live, _known(staged)))
+            self._add(live, Place(staged, live, _known(staged)))
             return
         is_directory = stat.S_ISDIR(found.st_mode)
         if is_real_directory(staged):
@@ -177,7 +176,7 @@ class Planner:
                 self._refuse(live)
             else:
                 self._relied += stamps
-                self._replace(root, staged, live, identity_of(found))
+                self._replace_directory(root, staged, live, stamps)
         elif live in self._old or self._is_bytecode_of_replaced(live):
             self._replace(root, staged, live, identity_of(found))
         elif same_content(staged, live) or self._is_bytecode_of_kept(live):
@@ -192,14 +191,14 @@ class Planner:
 
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
         # Only package directories: the mode and owner of share/ are the administrator's.
-        swappable = root.live in self._territory.module_roots and can_exchange(root.new)
-        owned = swappable and live in self._old_directories
+        in_modules = self._territory.root_of(live) in self._territory.module_roots
+        owned = in_modules and can_exchange(root.new) and live in self._old_directories
         stamps = walk_owned(live, self._old) if owned else None
-        if stamps is None:
+        if stamps is None or not moves_whole(self._area, stamps):
             self._publish_children(root, staged, live)
             return
         self._relied += stamps
-        self._carry_old_files(live, staged)
+        self._carried.carry(live, staged, self._old, self._new)
         found = identity(live)
         if found is None:
             raise _vanished(live)
@@ -209,16 +208,31 @@ class Planner:
     def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
         self._replaced.add(live)
         if can_exchange(root.new):
-            self._add(root, live, Swap(staged, live, _known(staged), old))
+            self._add(live, Swap(staged, live, _known(staged), old))
         else:
-            self._add(root, live, self._retire(live))
-            self._add(root, live, Place(staged, live, _known(staged), retired_by_plan=True))
+            self._add(live, self._retire(live))
+            self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
 
-    def _add(self, root: StagingRoot, live: str, step: Step) -> None:
-        if root.live in self._territory.module_roots:
-            top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root.live
+    def _replace_directory(
+        self, root: StagingRoot, staged: str, live: str, stamps: Sequence[DirectoryStamp]
+    ) -> None:
+        """Plan that a file takes the place of a directory."""
+        if moves_whole(self._area, stamps):
+            self._replace(root, staged, live, _known(live))
+            return
+        self._replaced.add(live)
+        for step in take_apart(live, self._retire):
+            self._add(live, step)
+        self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
+
+    def _add(self, live: str, step: Step) -> None:
+        root = self._territory.root_of(live)
+        if any(live.startswith(path + os.sep) for path in self._merged):
+            phase = _Phase.OLD_METADATA
+        elif root in self._territory.module_roots:
+            top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root
             phase = _Phase.PTH if top_level_pth else _Phase.MODULES
-        elif root.live == self._territory.scripts_root:
+        elif root == self._territory.scripts_root:
             phase = _Phase.SCRIPTS
         else:
             phase = _Phase.DATA
@@ -244,11 +258,29 @@ class Planner:
         old = identity(one.metadata_path)
         if old is None:
             return Place(staged, one.metadata_path, _known(staged))
-        if can_exchange(self._area.root_of(one.metadata_path).new):
+        if is_real_directory(one.metadata_path) and not self._area.can_move(one.metadata_path):
+            return self._merge_metadata(one.metadata_path, staged)
+        if can_exchange(os.path.dirname(staged)):
             return Swap(staged, one.metadata_path, _known(staged), old)
         # For these two renames the distribution is absent: the file system leaves no other way.
         self._steps.append((_Phase.OLD_METADATA, self._retire(one.metadata_path)))
         return Place(staged, one.metadata_path, _known(staged), retired_by_plan=True)
+
+    def _merge_metadata(self, live: str, staged: str) -> Step:
+        """Plan metadata file by file into a directory that cannot be renamed, RECORD last."""
+        root = self._area.root_of(live)
+        self._merged.add(live)
+        self._old |= {path for path, _ in walk_files(live)}
+        record = os.path.join(live, "RECORD")
+        self._publish_children(root, staged, live, skip=[record])
+        staged_record = os.path.join(staged, "RECORD")
+        old = identity(record)
+        if old is None:
+            return Place(staged_record, record, _known(staged_record))
+        if can_exchange(root.new):
+            return Swap(staged_record, record, _known(staged_record), old)
+        self._steps.append((_Phase.OLD_METADATA, self._retire(record)))
+        return Place(staged_record, record, _known(staged_record), retired_by_plan=True)
 
     # ------------------------------------------------------------------ what is there already
 
@@ -292,31 +324,6 @@ class Planner:
 
     # ------------------------------------------------------------------ the old version's files
 
-    def _carry_old_files(self, live: str, staged: str) -> None:
-        """Give the directory that will be swapped in what only the old version has."""
-        prefix = live + os.sep
-        for path in sorted(self._old):
-            if not path.startswith(prefix) or path in self._new or not os.path.lexists(path):
-                continue
-            target = os.path.join(staged, path[len(prefix) :])
-            if (
-                is_real_directory(path)
-                or os.path.lexists(target)
-                or self._becomes_file(os.path.dirname(path), live)
-            ):
-                continue
-            self._carried += make_directories(os.path.dirname(target))
-            link_or_copy(path, target)
-            self._carried.append(target)
-
-    def _becomes_file(self, directory: str, within: str) -> bool:
-        """Whether a directory of the old version, or one above it, is a file in the new."""
-        while len(directory) > len(within):
-            if directory in self._new:
-                return True
-            directory = os.path.dirname(directory)
-        return False
-
     def _remove_leftovers(
         self, superseded: Sequence[InstalledDistribution], metadata: set[str]
     ) -> list[Step]:
@@ -336,6 +343,7 @@ class Planner:
             kept=_ancestors(self._new) | set(roots) | _ancestors(roots),
             now_at=self._path_after_swap,
             retire=self._retire,
+            moves_whole=lambda stamps: moves_whole(self._area, stamps),
         )
         self._relied += removal.relied
         return list(removal.steps)
@@ -363,7 +371,7 @@ class Planner:
     def _retire(self, live: str) -> Retire:
         self._trash_number += 1
         now, made_by_plan = self._path_after_swap(live)
-        root = self._area.root_of(live)
+        root = self._area.root_at(os.path.dirname(live))
         trash = os.path.join(root.trash, str(self._trash_number))
         return Retire(live, trash, _known(now), made_by_plan)
 

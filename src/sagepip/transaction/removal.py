@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from sagepip.ground.filesystem import is_real_directory
 from sagepip.transaction.ownership import CACHE_DIRECTORY, bytecode_source, walk_owned
-from sagepip.transaction.steps import DirectoryStamp, Retire
+from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
+from sagepip.transaction.taking_apart import take_apart
 
 
 class Removal:
@@ -22,9 +23,10 @@ class Removal:
             them, and the directories of new files.
         now_at: where what will bear a live name then is now, and whether a step brings it.
         retire: makes the step for one live path.
+        moves_whole: whether directories can be renamed, the first with all others in it.
 
     Attributes:
-        steps: the retirements.
+        steps: the retirements, and the removals of emptied directories.
         relied: directories that go as a whole, and so must not change until they do.
     """
 
@@ -35,12 +37,14 @@ class Removal:
         kept: Collection[str],
         now_at: Callable[[str], tuple[str, bool]],
         retire: Callable[[str], Retire],
+        moves_whole: Callable[[Sequence[DirectoryStamp]], bool],
     ) -> None:
         self._wanted = frozenset(files)
         self._kept = frozenset(kept)
         self._now_at = now_at
         self._retire = retire
-        self._found: list[Retire] = []
+        self._moves_whole = moves_whole
+        self._found: list[Retire | RemoveDirectory] = []
         self.relied: list[DirectoryStamp] = []
         self._children: dict[str, set[str]] = {}
         for path in files:
@@ -52,9 +56,9 @@ class Removal:
             self._reduce(os.sep)
 
     @property
-    def steps(self) -> list[Retire]:
-        """The retirements, ``.pth`` files first."""
-        pth = [one for one in self._found if one.source.endswith(".pth")]
+    def steps(self) -> list[Retire | RemoveDirectory]:
+        """What was planned, ``.pth`` files first."""
+        pth = [one for one in self._found if _path(one).endswith(".pth")]
         return [*pth, *(one for one in self._found if one not in pth)]
 
     def _reduce(self, live: str) -> None:
@@ -65,27 +69,38 @@ class Removal:
             if child in self._wanted and not is_real_directory(path):
                 self._found.append(self._retire(child))
             elif child in self._children and is_real_directory(path):
-                if child in self._kept or not self._goes_whole(child, path, by_plan):
+                if child in self._kept:
                     self._reduce(child)
                 else:
-                    self._found.append(self._retire(child))
+                    self._remove_directory(child, path, by_plan)
         self._retire_bytecode(live)
 
-    def _goes_whole(self, live: str, path: str, by_plan: bool) -> bool:
-        """Whether nothing would stay in a directory; if so, that is relied on from now on."""
+    def _remove_directory(self, live: str, path: str, by_plan: bool) -> None:
+        """Plan the end of a directory, or of what goes in it if something stays."""
+        stamps = self._stamps_if_all_goes(live, path, by_plan)
+        if stamps is None:
+            self._reduce(live)
+            return
+        if by_plan:
+            self._found.append(self._retire(live))
+            return
+        self.relied += stamps
+        if self._moves_whole(stamps):
+            self._found.append(self._retire(live))
+        else:
+            self._found += take_apart(live, self._retire)
+
+    def _stamps_if_all_goes(
+        self, live: str, path: str, by_plan: bool
+    ) -> list[DirectoryStamp] | None:
+        """Return what is to be relied on if nothing would stay in a directory, else None."""
         if os.path.basename(live) == CACHE_DIRECTORY:
-            stamps = self._cache_stamps(live, path)
-        elif by_plan:
+            return self._cache_stamps(live, path)
+        if by_plan:
             # In the staging area, where nobody else writes.
             wanted = {self._staged(one, live, path) for one in self._wanted}
-            stamps = walk_owned(path, wanted, settle=False)
-        else:
-            stamps = walk_owned(live, self._wanted)
-        if stamps is None:
-            return False
-        if not by_plan:
-            self.relied += stamps
-        return True
+            return walk_owned(path, wanted, settle=False)
+        return walk_owned(live, self._wanted)
 
     def _cache_stamps(self, live: str, path: str) -> list[DirectoryStamp] | None:
         """Return the stamp of a ``__pycache__`` if only bytecode of what goes is in it."""
@@ -108,9 +123,13 @@ class Removal:
         going = [one for one in self._children[live] if one in self._wanted]
         if not any(one.endswith(".py") for one in going) or not is_real_directory(path):
             return
-        if any(one.source == cache for one in self._found):
+        if any(_path(one) == cache for one in self._found):
             return
         for name in sorted(os.listdir(path)):
             member = os.path.join(cache, name)
             if member not in self._wanted and bytecode_source(member) in self._wanted:
                 self._found.append(self._retire(member))
+
+
+def _path(step: Retire | RemoveDirectory) -> str:
+    return step.source if isinstance(step, Retire) else step.path

@@ -7,7 +7,12 @@ import os
 from dataclasses import dataclass
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import can_rename_between, make_directories
+from sagepip.ground.filesystem import (
+    can_move_directory,
+    can_rename_between,
+    copy_tree,
+    make_directories,
+)
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
 
@@ -67,6 +72,9 @@ class StagingArea:
         self._directories: set[str] = set()
         self._staged_parents: set[str] = set()
         self._spare = 0
+        self._numbers = 0
+        self._movable: dict[str, bool] = {}
+        self._by_directory: dict[str, StagingRoot] = {}
 
     @property
     def roots(self) -> list[StagingRoot]:
@@ -140,8 +148,56 @@ class StagingArea:
         root = self.root_of(live)
         return root.staged(live)
 
+    def root_at(self, directory: str) -> StagingRoot:
+        """Return the root whose files can be renamed into a live directory.
+
+        It is that of the territory, unless something is mounted on the directory or above it.
+
+        Args:
+            directory: resolved; where it does not exist, what is above it counts.
+        """
+        known = self._by_directory.get(directory)
+        if known is None:
+            root = self.root_of(os.path.join(directory, "any"))
+            if directory != root.live:
+                root = self.root_at(os.path.dirname(directory))
+                if os.path.isdir(directory) and not can_rename_between(root.new, directory):
+                    root = self._make_root(directory)
+            known = self._by_directory[directory] = root
+        return known
+
+    def staged_for(self, directory: str, staged: str) -> str:
+        """Return where the files for a live directory wait, copied to its mount if need be.
+
+        Args:
+            directory: resolved; it exists.
+            staged: where they were staged.
+        """
+        root = self.root_at(directory)
+        if root.live in self.territory.roots:
+            return staged
+        own = root.staged(directory)
+        if own != staged and not os.listdir(own):
+            copy_tree(staged, own)
+        return own
+
+    def can_move(self, live: str) -> bool:
+        """Whether a live directory can be renamed as a whole, to where the transaction keeps it.
+
+        Args:
+            live: its resolved path.
+        """
+        known = self._movable.get(live)
+        if known is None:
+            root = self.root_at(os.path.dirname(live))
+            pinned = os.path.join(os.path.dirname(root.trash), "pinned", "by-this")
+            make_directories(pinned)
+            known = self._movable[live] = can_move_directory(live, os.path.dirname(pinned))
+        return known
+
     def _make_root(self, live_root: str) -> StagingRoot:
-        number = len(self._roots)
+        number = self._numbers
+        self._numbers += 1
         above = live_root
         while not os.path.isdir(above):
             above = os.path.dirname(above)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass, field
 
 from sagepip.ground.filesystem import (
     Identity,
     identity,
+    is_real_directory,
     make_directory,
     place,
     remove_directory_if_empty,
+    restore_directory,
     swap,
 )
 
@@ -148,7 +151,47 @@ class MakeDirectory:
         return True
 
 
-Step = Place | Swap | Retire | MakeDirectory
+@dataclass(frozen=True)
+class RemoveDirectory:
+    """Remove a live directory that earlier steps have emptied and that cannot be renamed.
+
+    Attributes:
+        path: the live path.
+        mode: its permission bits, for the way back.
+        user: its owner, likewise.
+        group: its group, likewise.
+    """
+
+    path: str
+    mode: int
+    user: int
+    group: int
+
+    @classmethod
+    def of(cls, path: str) -> RemoveDirectory:
+        """Return the step for a directory as it is now."""
+        found = os.lstat(path)
+        return cls(path, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+    def do(self) -> bool:
+        """Carry the step out; return whether nothing was in the directory and it is gone."""
+        return remove_directory_if_empty(self.path)
+
+    def undo(self) -> None:
+        """Take the step back."""
+        if make_directory(self.path):
+            restore_directory(self.path, self.mode, self.user, self.group)
+
+    def is_done(self) -> bool:
+        """Whether the directory is gone."""
+        return not os.path.lexists(self.path)
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return is_real_directory(self.path)
+
+
+Step = Place | Swap | Retire | MakeDirectory | RemoveDirectory
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,9 @@ class Transaction:
                         if discard_lock:
                             self._discard()
                         return plan
-                except (CommitError, ConflictError):
-                    if discard_lock:
+                except BaseException as error:
+                    # Also where a signal that was held back ends the command.
+                    if discard_lock and not isinstance(error, RecoveryError):
                         self._discard()
                     raise
                 finally:

@@ -12,6 +12,7 @@ from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
+from sagepip.transaction.taking_apart import moves_whole, retire_metadata
 
 
 class UninstallPlanner:
@@ -60,8 +61,11 @@ class UninstallPlanner:
             kept=kept,
             now_at=lambda path: (path, False),
             retire=self._retire,
+            moves_whole=lambda stamps: moves_whole(self._area, stamps),
         )
-        commit = tuple(self._retire(path) for path in metadata)
+        commit = tuple(
+            step for path in metadata for step in retire_metadata(self._area, path, self._retire)
+        )
         # The metadata goes first, so that it never lists what is not there; a .pth file next, so
         # that none names a module that has gone.
         return Plan((), commit, tuple(removal.steps), tuple(removal.relied))
@@ -75,7 +79,7 @@ class UninstallPlanner:
         found = identity(live)
         if found is None:
             raise ConflictError(f"{live} vanished while the change was planned", advice="try again")
-        trash = os.path.join(self._area.root_of(live).trash, str(self._number))
+        trash = os.path.join(self._area.root_at(os.path.dirname(live)).trash, str(self._number))
         return Retire(live, trash, found)
 
 

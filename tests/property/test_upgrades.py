@@ -74,19 +74,20 @@ def modules_and_data(site: Path) -> dict[str, str]:
     versions=st.lists(trees, min_size=1, max_size=3),
     foreign=st.dictionaries(paths, contents, max_size=2).filter(is_tree),
     compile_bytecode=st.booleans(),
-    exchange=st.booleans(),
+    without=st.sampled_from([(), ("can_exchange",), ("can_exchange", "can_link")]),
 )
 def test_upgrades_follow_the_model(
     neighbour: dict[str, str],
     versions: list[dict[str, str]],
     foreign: dict[str, str],
     compile_bytecode: bool,
-    exchange: bool,
+    without: tuple[str, ...],
 ) -> None:
     """After each version: the neighbour's, nobody's and that version's files, nothing else."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        if not exchange:
-            patch.setattr("sagepip.transaction.planner.can_exchange", lambda _: False)
+        for lacking in without:
+            for module in ("planner", "exchanging"):
+                patch.setattr(f"sagepip.transaction.{module}.{lacking}", lambda _: False)
         work = Path(directory)
         destination = find_destination(PYTHON, prefix=str(work / "prefix"))
         site = Path(destination.site)

@@ -1,69 +1,60 @@
-"""Kill sagepip at system calls, look at the frozen tree, let the next command recover.
+"""Hit sagepip at system calls, look at the frozen tree, let the next command recover.
 
-``python -m tests.crash.matrix`` runs the whole matrix (``make crash``); the tests run a sample.
+``python -m tests.crash.matrix`` runs all of it (``make crash``); the tests run a sample.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.crash.places import (
+    Snapshot,
+    Tree,
+    leftovers_in,
+    make_two_sites_python,
+    metadata_in,
+    other_file_system,
+    without_state,
+)
+from tests.crash.scenarios import (
+    Place,
+    Scenario,
+    install_arguments,
+    make_all_scenarios,
+    make_scenarios,
+    make_staged_tree,
+)
 from tests.crash.strace import (
+    Command,
     Point,
     clean_environment,
     fail_at,
     has_strace,
     kill_at,
     list_points,
+    run,
     sagepip_command,
+    terminate_at,
 )
-from tests.guarantees import snapshot, versions, violations_of_g1
+from tests.guarantees import snapshot
 from tests.wheels import make_wheel
 
+__all__ = ["ERRORS", "MATRICES", "Matrix", "Outcome", "Scenario", "make_scenarios"]
 # What a disk, a permission or a mount can make of a call.
 ERRORS = ("ENOSPC", "EACCES", "EIO", "EXDEV")
+MATRICES = ("kills", "signals", "errors", "recoveries")
 Case = TypeVar("Case")
-Snapshot = dict[str, tuple[int, bytes | str | None]]
-_SITE = Path("lib") / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is installed before, and what is being installed when the process is killed.
-
-    Attributes:
-        name: for reports.
-        before: wheels to install first.
-        command: wheels that the command which is killed installs.
-        project: the project whose versions are watched (G2); empty if it goes.
-        removed: projects that the command uninstalls, instead of installing.
-    """
-
-    name: str
-    before: tuple[Path, ...]
-    command: tuple[Path, ...] = ()
-    project: str = ""
-    removed: tuple[str, ...] = ()
-
-    def arguments(self, prefix: Path) -> list[str]:
-        """Return the arguments of the command that is killed."""
-        if self.removed:
-            return ["uninstall", "--yes", "--prefix", str(prefix), *self.removed]
-        return install_arguments(prefix, self.command)
-
-
-def install_arguments(prefix: Path, wheels: Sequence[Path]) -> list[str]:
-    """Return the arguments that install wheels into a prefix."""
-    options = ["--no-index", "--no-deps", "--force-reinstall", "--prefix", str(prefix)]
-    return ["install", *options, *map(str, wheels)]
 
 
 @dataclass
@@ -71,9 +62,9 @@ class Outcome:
     """What a matrix found.
 
     Attributes:
-        points: how many kills or errors were tried.
-        old: after how many of them the next command led back.
-        new: after how many it led forward.
+        points: how many hits were tried.
+        old: after how many of them the end was the old state.
+        new: after how many it was the new one.
         violations: what should not have been.
     """
 
@@ -97,87 +88,69 @@ class Outcome:
         )
 
 
-def make_scenarios(wheels: Path) -> list[Scenario]:
-    """Make the wheels of the scenarios."""
-    first = make_wheel(
-        wheels,
-        "alpha",
-        "1",
-        {
-            "alpha/__init__.py": "VALUE = 1\n",
-            "alpha/gone.py": "OLD = True\n",
-            "alpha/sub/__init__.py": "",
-            "alpha/sub/data.bin": bytes(range(256)) * 40,
-            "alpha_single.py": "VALUE = 1\n",
-            "alpha_old.py": "",
-            "alpha.pth": "import sys\n",
-            "{data}/data/share/alpha/one.txt": "one\n",
-            "{data}/scripts/alpha-tool": "#!python\nprint(1)\n",
-            "{data}/headers/alpha.h": "#define ALPHA 1\n",
-        },
-        entry_points="[console_scripts]\nalpha = alpha:main\n",
-    )
-    second = make_wheel(
-        wheels,
-        "alpha",
-        "2",
-        {
-            "alpha/__init__.py": "VALUE = 2\n",
-            "alpha/new.py": "NEW = True\n",
-            "alpha/sub/__init__.py": "# two\n",
-            "alpha/sub/data.bin": bytes(range(255)) * 40,
-            "alpha_single.py": "VALUE = 2\n",
-            "{data}/data/share/alpha/two.txt": "two\n",
-            "{data}/scripts/alpha-tool": "#!python\nprint(2)\n",
-        },
-        entry_points="[console_scripts]\nalpha = alpha:main\nalpha2 = alpha:main\n",
-    )
-    beta = make_wheel(wheels, "beta", "1", {"space/beta.py": "", "beta/__init__.py": ""})
-    gamma = make_wheel(wheels, "gamma", "1", {"space/gamma.py": ""})
-    return [
-        Scenario("fresh install", (), (first,), "alpha"),
-        Scenario("upgrade", (first,), (second,), "alpha"),
-        Scenario("downgrade", (second,), (first,), "alpha"),
-        Scenario("reinstall", (first,), (first,), "alpha"),
-        Scenario("two distributions, shared namespace", (gamma, first), (second, beta), "alpha"),
-        Scenario("uninstall", (gamma, beta, first), removed=("alpha", "beta")),
-    ]
-
-
 class Matrix:
-    """The kills, errors and kills of recovery of one scenario.
+    """The kills, signals, errors and kills of recovery of one scenario.
 
     Args:
         scenario: what happens.
         work: a private directory.
         wheels: where the tiny wheel of the next command goes.
+        elsewhere: a private directory on another file system, for scripts.
     """
 
-    def __init__(self, scenario: Scenario, work: Path, wheels: Path) -> None:
+    def __init__(
+        self, scenario: Scenario, work: Path, wheels: Path, elsewhere: Path | None = None
+    ) -> None:
         self.scenario = scenario
         self._work = work
         self._watched = scenario.project if scenario.before else ""
-        self._environment = clean_environment() | {"TMPDIR": str(work)}
         self._next = make_wheel(wheels, "next_one", "1", {"next_one.py": ""})
-        self._base = work / "base"
-        self._base.mkdir(parents=True)
+        work.mkdir(parents=True)
+        self._python = sys.executable
+        if scenario.place is Place.TWO_SITES:
+            self._python = make_two_sites_python(work / "python")
+        scripts = None
+        if scenario.place is Place.SCRIPTS_ELSEWHERE:
+            assert elsewhere is not None
+            scripts = elsewhere / work.name / "base"
+        self._base = Tree(work / "base", scripts).make()
         if scenario.before:
-            self._run(sagepip_command(*install_arguments(self._base, scenario.before)))
-        self._old = self._after_next(self._copy(self._base, "old"))
-        new = self._copy(self._base, "new")
+            arguments = install_arguments(self._base.prefix, scenario.before)
+            self._run(self._sagepip(self._base, arguments))
+        if scenario.staged is not None:
+            self._next_tree = make_staged_tree(work / "next-tree", self._next)
+            shutil.copytree(scenario.staged, self._base.staged, symlinks=True)
+        if scenario.staged_before is not None:
+            before = ["copy", str(scenario.staged_before), str(self._base.prefix)]
+            self._run(self._sagepip(self._base, before))
+        old, new = self._base.copy("old"), self._base.copy("new")
         self._run(self._command(new))
-        self._new = self._after_next(new)
-        assert self._old != self._new or scenario.name == "reinstall"
+        assert new.torn(hashes=True) == []
+        assert len(new.versions(scenario.project)) == bool(scenario.project)
+        # As the command leaves it, and as the next one does.
+        self._old_now, self._new_now = without_state(old.snapshot()), without_state(new.snapshot())
+        self._old, self._new = self._after_next(old), self._after_next(new)
+        assert self._old != self._new or set(scenario.command) <= set(scenario.before)
 
     def points(self) -> list[Point]:
         """Return every system call at which the command can be killed, or can fail."""
-        target = self._copy(self._base, "points")
-        log = self._work / "strace.log"
-        return list_points(self._command(target), self._environment, log, target)
+        target = self._base.copy("points")
+        return list_points(self._command(target), self._work / "strace.log", target.home)
 
     def kills(self, points: Sequence[Point], workers: int) -> Outcome:
         """Kill at each point; the next command must lead to the old or the new tree."""
         return self._each(list(enumerate(points)), self._kill, workers)
+
+    def signals(self, points: Sequence[Point], workers: int) -> Outcome:
+        """Send SIGTERM at each point; the command itself must leave the old or the new tree.
+
+        Args:
+            points: all points of the command, in order.
+            workers: how many to try at once.
+        """
+        first = next(i for i, point in enumerate(points) if _writes_journal(point))
+        cases = [(point, i >= first) for i, point in enumerate(points)]
+        return self._each(list(enumerate(cases)), self._terminate, workers)
 
     def errors(self, points: Sequence[Point], errors: Sequence[str], workers: int) -> Outcome:
         """Let each point fail with each error; the command must roll back or go through."""
@@ -189,173 +162,209 @@ class Matrix:
         outcome = Outcome()
         for point in points:
             target = self._hot("recovery-points", point)
-            dead = [path.name for path in target.glob(f"{_SITE}/.sagepip/txn/*")]
-            if not (target / _SITE / ".sagepip" / "journal").exists() or not dead:
+            hot = [state for state in target.states if (state / "journal").is_file()]
+            dead = [path.name for state in hot for path in state.glob("txn/*")]
+            if not dead:
                 continue  # nothing to recover
             log = self._work / "recovery.log"
-            found = list_points(self._next_command(target), self._environment, log, target)
+            found = list_points(self._next_command(target), log, target.home)
             last = max(i for i, one in enumerate(found) if dead[0] in one.text)
             cases = [(point, one) for one in found[: last + 1 : every]]
             outcome.add(self._each(list(enumerate(cases)), self._kill_recovery, workers))
         return outcome
 
-    def _hot(self, name: str, point: Point) -> Path:
-        """Return a prefix in which the command was killed; it cannot be copied: inodes count."""
-        target = self._copy(self._base, name)
-        kill_at(point, self._command(target), self._environment)
+    def _hot(self, name: str, point: Point) -> Tree:
+        """Return a tree in which the command was killed; it cannot be copied: inodes count."""
+        target = self._base.copy(name)
+        kill_at(point, self._command(target))
         return target
 
     def _each(
         self,
         cases: Sequence[tuple[int, Case]],
-        try_one: Callable[[int, Case], tuple[str, list[str]]],
+        try_one: Callable[[int, Case], Outcome],
         workers: int,
     ) -> Outcome:
         outcome = Outcome()
         with ThreadPoolExecutor(workers) as pool:
-            for state, violations in pool.map(lambda case: try_one(*case), cases):
-                one = Outcome(1, int(state == "old"), int(state == "new"), violations)
+            for one in pool.map(lambda case: try_one(*case), cases):
                 outcome.add(one)
         return outcome
 
-    def _kill(self, number: int, point: Point) -> tuple[str, list[str]]:
-        target = self._copy(self._base, f"kill-{number}")
-        label = f"{self.scenario.name}: {point.name} #{point.ordinal} ({point.text})"
-        code = kill_at(point, self._command(target), self._environment)
-        violations = [] if code else [f"{label}: was not killed"]
-        return self._judge(target, label, violations)
+    def _kill(self, number: int, point: Point) -> Outcome:
+        target = self._base.copy(f"kill-{number}")
+        code = kill_at(point, self._command(target))
+        found = [] if code == -signal.SIGKILL else ["was not killed"]
+        return self._judge(target, str(point), found)
 
-    def _fail(self, number: int, case: tuple[Point, str]) -> tuple[str, list[str]]:
-        point, error = case
-        target = self._copy(self._base, f"fail-{number}")
-        label = f"{self.scenario.name}: {error} at {point.name} #{point.ordinal} ({point.text})"
-        done = fail_at(point, error, self._command(target), self._environment)
-        text = done.stderr.decode()
-        violations = []
-        if done.returncode not in (0, 1) or "Traceback" in text or "internal error" in text:
-            violations.append(f"{label}: exit status {done.returncode}: {text[-300:]}")
-        if (target / _SITE / ".sagepip" / "journal").exists():
-            violations.append(f"{label}: a journal stayed")
-        expected = "old" if done.returncode else "new"
-        state, found = self._judge(target, label, violations)
-        if state in ("old", "new") and state != expected and self._old != self._new:
-            found.append(f"{label}: exit status {done.returncode}, but the {state} tree")
-        return state, found
-
-    def _kill_recovery(self, number: int, case: tuple[Point, Point]) -> tuple[str, list[str]]:
+    def _kill_recovery(self, number: int, case: tuple[Point, Point]) -> Outcome:
         first, second = case
         target = self._hot(f"again-{number}", first)
-        label = f"{self.scenario.name}: {first.name} #{first.ordinal}, then {second.name} "
-        label += f"#{second.ordinal} ({second.text})"
-        code = kill_at(second, self._next_command(target), self._environment)
-        violations = [] if code else [f"{label}: was not killed"]
-        return self._judge(target, label, violations)
+        code = kill_at(second, self._next_command(target))
+        found = [] if code == -signal.SIGKILL else ["was not killed"]
+        return self._judge(target, f"{first}, then {second}", found)
 
-    def _judge(self, target: Path, label: str, violations: list[str]) -> tuple[str, list[str]]:
+    def _fail(self, number: int, case: tuple[Point, str]) -> Outcome:
+        point, error = case
+        target = self._base.copy(f"fail-{number}")
+        done = fail_at(point, error, self._command(target))
+        text = done.stderr.decode()
+        found = []
+        if done.returncode not in (0, 1) or "Traceback" in text or "internal error" in text:
+            found.append(f"exit status {done.returncode}: {text[-300:]}")
+        if any(os.path.lexists(state / "journal") for state in target.states):
+            found.append("a journal stayed")
+        now = without_state(target.snapshot())
+        if now != (self._old_now if done.returncode else self._new_now):
+            found.append(f"exit status {done.returncode}, but {self._name_of(now)}")
+        staged = self.scenario.staged
+        if staged and done.returncode and snapshot(target.staged) != snapshot(staged):
+            found.append("the staged tree is not as it was")
+        return self._judge(target, f"{error} at {point}", found)
+
+    def _terminate(self, number: int, case: tuple[Point, bool]) -> Outcome:
+        point, committing = case
+        target = self._base.copy(f"end-{number}")
+        done = terminate_at(point, self._command(target))
+        found = []
+        # It dies by the signal whatever the state is: what waits for it must stop, too.
+        text = done.stderr.decode()
+        if done.returncode != -signal.SIGTERM or "Traceback" in text:
+            found.append(f"exit status {done.returncode}: {text[-300:]}")
+        tree = target.snapshot()
+        if leftovers := [*leftovers_in(tree), *(one.name for one in target.temporary.iterdir())]:
+            found.append(f"left over: {leftovers[:6]}")
+        now = without_state(tree)
+        if now != (self._new_now if committing else self._old_now):
+            what = "it was committing" if committing else "it had not begun to commit"
+            found.append(f"{what}, but {self._name_of(now)}")
+        return self._judge(target, f"SIGTERM at {point}", found)
+
+    def _judge(self, target: Tree, label: str, found: list[str]) -> Outcome:
         """Check the frozen tree, let the next command run, and compare what is there then."""
         # While an old version is visible its files are being exchanged for the new ones': they
         # must all be there, but only a fresh install's must have their hashes (G1).
-        torn = violations_of_g1(target / _SITE, hashes=not self.scenario.before)
-        violations += [f"{label}: {one}" for one in torn]
-        if self._watched and not versions(target / _SITE, self._watched):
-            violations.append(f"{label}: {self._watched} is absent")
+        found += target.torn(hashes=not self.scenario.before)
+        if self._watched and not target.versions(self._watched):
+            found.append(f"{self._watched} is absent")
         committed = self._is_committed(target)
-        end = self._after_next(target)
-        shutil.rmtree(target.parent)
-        if end == self._new:
-            return "new", violations
-        if end == self._old:
-            if committed:
-                violations.append(f"{label}: went back though it had been committed")
-            return "old", violations
-        differing = {
+        state = "neither"
+        try:
+            end = self._after_next(target)
+        except AssertionError as error:
+            found.append(f"the next command failed: {error}")
+        else:
+            state = "new" if end == self._new else "old" if end == self._old else "neither"
+            if state == "neither":
+                found.append(f"neither old nor new: {self._differing(end)[:6]}")
+        if state == "old" and committed:
+            found.append("went back though it had been committed")
+        target.remove()
+        violations = [f"{self.scenario.name}: {label}: {one}" for one in found]
+        return Outcome(1, int(state == "old"), int(state == "new"), violations)
+
+    def _differing(self, end: Snapshot) -> list[str]:
+        return sorted(
             key
             for key in end.keys() | self._old.keys()
             if end.get(key) != self._old.get(key) and end.get(key) != self._new.get(key)
-        }
-        violations.append(f"{label}: neither old nor new: {sorted(differing)[:6]}")
-        return "neither", violations
+        )
 
-    def _is_committed(self, target: Path) -> bool:
+    def _name_of(self, now: Snapshot) -> str:
+        """Say what state a tree is in, before any next command."""
+        known = {"the new tree": self._new_now, "the old tree": self._old_now}
+        return next((name for name, one in known.items() if now == one), "neither tree")
+
+    def _is_committed(self, target: Tree) -> bool:
         """Whether metadata of the new state has come, or metadata of the old one has gone."""
-        old, new = _metadata(self._old), _metadata(self._new)
-        now = {path.name for path in (target / _SITE).glob("*.dist-info")}
+        old, new = metadata_in(self._old), metadata_in(self._new)
+        now = target.metadata()
         return bool((new - old) & now or (old - new) - now)
 
-    def _copy(self, origin: Path, name: str) -> Path:
-        target = self._work / name / "prefix"
-        shutil.rmtree(target.parent, ignore_errors=True)
-        target.parent.mkdir()
-        # Not shutil: the links between a live file and a staged one are what is being tested.
-        subprocess.run(["cp", "-a", origin, target], check=True)
-        return target
+    def _after_next(self, target: Tree) -> Snapshot:
+        """Run the next command and return what is there then."""
+        self._run(self._next_command(target))
+        tree = target.snapshot()
+        # Which locks there are depends on what sites the prefix had at the time.
+        return without_state(tree) | {key: tree[key] for key in leftovers_in(tree)}
 
-    def _after_next(self, prefix: Path) -> Snapshot:
-        """Run the next command on a prefix and return what is there then."""
-        self._run(self._next_command(prefix))
-        name = str(prefix).encode()
-        return {
-            key: (mode, content.replace(name, b"PREFIX") if isinstance(content, bytes) else content)
-            for key, (mode, content) in snapshot(prefix).items()
-        } | _bytecode(prefix)
+    def _command(self, target: Tree) -> Command:
+        return self._sagepip(target, self.scenario.arguments(target.prefix))
 
-    def _command(self, prefix: Path) -> list[str]:
-        return sagepip_command(*self.scenario.arguments(prefix))
+    def _next_command(self, target: Tree) -> Command:
+        if self.scenario.staged is not None:
+            return self._sagepip(target, ["copy", str(self._next_tree), str(target.prefix)])
+        return self._sagepip(target, install_arguments(target.prefix, (self._next,)))
 
-    def _next_command(self, prefix: Path) -> list[str]:
-        return sagepip_command(*install_arguments(prefix, (self._next,)))
+    def _sagepip(self, target: Tree, arguments: Sequence[str]) -> Command:
+        return Command(
+            sagepip_command(*arguments, python=self._python),
+            clean_environment() | {"TMPDIR": str(target.temporary)},
+            "" if self.scenario.exchange else "renameat2",
+        )
 
-    def _run(self, command: Sequence[str]) -> None:
-        done = subprocess.run(command, env=self._environment, capture_output=True, check=False)
+    def _run(self, command: Command) -> None:
+        done = run(command)
         if done.returncode:
-            raise AssertionError(f"{command}: {done.stderr.decode()}")
+            raise AssertionError(f"{command.arguments}: {done.stderr.decode()}")
 
 
-def _metadata(tree: Snapshot) -> set[str]:
-    return {Path(name).name for name in tree if name.endswith(".dist-info")}
-
-
-def _bytecode(prefix: Path) -> Snapshot:
-    """Return the names of bytecode files: their content holds the path of the prefix."""
-    return {
-        str(path.relative_to(prefix)): (path.lstat().st_mode, None)
-        for path in prefix.rglob("*.pyc")
-    }
+def _writes_journal(point: Point) -> bool:
+    """Whether a call makes a journal, puts it into place, or removes it."""
+    return any(path.endswith("/journal") for path in point.paths)
 
 
 def main() -> int:
     """Run the matrices and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenario", action="append", help="only these (repeatable)")
-    parser.add_argument(
-        "--matrix", action="append", choices=["kills", "errors", "recoveries"], help="only these"
-    )
+    parser.add_argument("--matrix", action="append", choices=MATRICES, help="only these")
     parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--every", type=int, default=1, help="of a recovery, every n-th call")
+    parser.add_argument("--list", action="store_true", help="print the scenarios and end")
     options = parser.parse_args()
     if not has_strace():
         print("make crash needs strace, allowed to trace; it is not here")  # noqa: T201
         return 2
-    failed = False
-    with tempfile.TemporaryDirectory() as directory:
-        wheels = Path(directory, "wheels")
-        for number, scenario in enumerate(make_scenarios(wheels)):
-            if options.scenario and scenario.name not in options.scenario:
+    total, complete = Outcome(), True
+    with tempfile.TemporaryDirectory() as work, other_file_system(Path(work)) as elsewhere:
+        scenarios = {one.name: one for one in make_all_scenarios(Path(work, "wheels"))}
+        if options.list:
+            print("\n".join(scenarios))  # noqa: T201
+            return 0
+        if unknown := set(options.scenario or ()) - scenarios.keys():
+            parser.error(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
+        for number, name in enumerate(options.scenario or scenarios):
+            scenario = scenarios[name]
+            if scenario.place is Place.SCRIPTS_ELSEWHERE and elsewhere is None:
+                print(f"{name:45} skipped: there is no second file system")  # noqa: T201
                 continue
-            matrix = Matrix(scenario, Path(directory, str(number)), wheels)
+            matrix = Matrix(scenario, Path(work, str(number)), Path(work, "wheels"), elsewhere)
             points = matrix.points()
-            renames = [point for point in points if point.name.startswith("rename")]
-            for name in options.matrix or ("kills", "errors", "recoveries"):
-                if name == "kills":
-                    outcome = matrix.kills(points, options.workers)
-                elif name == "errors":
-                    outcome = matrix.errors(points, ERRORS, options.workers)
-                else:
-                    outcome = matrix.recoveries(renames, options.workers)
-                print(f"{scenario.name:36} {name:11} {outcome}", flush=True)  # noqa: T201
+            for kind in options.matrix or MATRICES:
+                started = time.monotonic()
+                outcome = _run_matrix(matrix, kind, points, options.workers, options.every)
+                seconds = time.monotonic() - started
+                print(f"{name:45} {kind:10} {outcome} {seconds:6.0f} s", flush=True)  # noqa: T201
                 for violation in outcome.violations[:40]:
-                    print("  " + violation)  # noqa: T201
-                failed = failed or bool(outcome.violations) or not outcome.points
-    return 1 if failed else 0
+                    print("  " + violation, flush=True)  # noqa: T201
+                total.add(outcome)
+                complete = complete and bool(outcome.points)
+    print(f"{'all':56} {total}")  # noqa: T201
+    return 1 if total.violations or not complete else 0
+
+
+def _run_matrix(
+    matrix: Matrix, kind: str, points: Sequence[Point], workers: int, every: int
+) -> Outcome:
+    if kind == "kills":
+        return matrix.kills(points, workers)
+    if kind == "signals":
+        return matrix.signals(points, workers)
+    if kind == "errors":
+        return matrix.errors(points, ERRORS, workers)
+    renames = [point for point in points if point.is_rename]
+    return matrix.recoveries(renames, workers, every=every)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,228 @@
+"""What happens in the crash matrices: what is installed before, and the command that is hit."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from tests.crash.strace import clean_environment, sagepip_command
+from tests.wheels import make_wheel
+
+_NOT_PURE = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\nTag: py3-none-any\n"
+
+
+# The name of a try's own copy of the staged tree, beside its prefix.
+STAGED = "staged"
+
+
+class Place(Enum):
+    """Where a scenario installs to."""
+
+    ONE_SITE = "one site"
+    TWO_SITES = "platlib is not purelib"
+    SCRIPTS_ELSEWHERE = "scripts are on another file system"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is installed before, and what is being installed when the process is hit.
+
+    Attributes:
+        name: for reports.
+        before: wheels to install first.
+        command: wheels that the command which is hit installs.
+        project: the project whose versions are watched (G2); empty if it goes.
+        removed: projects that the command uninstalls, instead of installing.
+        place: where to.
+        exchange: whether the kernel has ``renameat2``.
+        staged: the staged tree that the command copies, instead of installing.
+        staged_before: a staged tree to copy first.
+        move: whether it takes the files of its staged tree.
+    """
+
+    name: str
+    before: tuple[Path, ...]
+    command: tuple[Path, ...] = ()
+    project: str = ""
+    removed: tuple[str, ...] = ()
+    place: Place = Place.ONE_SITE
+    exchange: bool = True
+    staged: Path | None = None
+    staged_before: Path | None = None
+    move: bool = False
+
+    def arguments(self, prefix: Path) -> list[str]:
+        """Return the arguments of the command that is hit."""
+        if self.removed:
+            return ["uninstall", "--yes", "--prefix", str(prefix), *self.removed]
+        if self.staged is not None:
+            options = ["--move"] if self.move else []
+            return ["copy", *options, str(prefix.parent / STAGED), str(prefix)]
+        return install_arguments(prefix, self.command)
+
+
+def install_arguments(prefix: Path, wheels: Sequence[Path]) -> list[str]:
+    """Return the arguments that install wheels into a prefix."""
+    options = ["--no-index", "--no-deps", "--force-reinstall", "--prefix", str(prefix)]
+    return ["install", *options, *map(str, wheels)]
+
+
+def make_all_scenarios(wheels: Path) -> list[Scenario]:
+    """Make the wheels of the scenarios, and the scenarios: the plain ones in other places, too."""
+    plain = make_scenarios(wheels)
+    elsewhere = [
+        replace(one, name=f"{one.name}, scripts elsewhere", place=Place.SCRIPTS_ELSEWHERE)
+        for one in plain
+        if one.name in ("upgrade", "uninstall")
+    ]
+    without = [replace(one, name=f"{one.name}, no exchange", exchange=False) for one in plain]
+    copies = make_copy_scenarios(wheels, plain)
+    return [*plain, *_two_sites_scenarios(wheels), *elsewhere, *without, *copies]
+
+
+def make_copy_scenarios(wheels: Path, plain: Sequence[Scenario]) -> list[Scenario]:
+    """Make staged trees of wheels and of a C library, and the scenarios that copy them."""
+    upgrade = next(one for one in plain if one.name == "upgrade")
+    (first,), (second,) = upgrade.before, upgrade.command
+    trees = wheels / "trees"
+    alpha = make_staged_tree(trees / "alpha", second)
+    library, newer = _make_library(trees / "library", "1"), _make_library(trees / "newer", "2")
+    both = make_staged_tree(trees / "both", second)
+    other = make_staged_tree(trees / "other", make_wheel(wheels, "native", "1", {"native.py": ""}))
+    (other / "lib").rename(both / "lib64")
+    return [
+        Scenario("staged copy, fresh", (), project="alpha", staged=alpha),
+        Scenario("staged copy, upgrade", (first,), project="alpha", staged=alpha),
+        Scenario("staged copy --move, upgrade", (first,), project="alpha", staged=alpha, move=True),
+        Scenario("staged copy, C library", (), staged=newer, staged_before=library),
+        Scenario("staged copy, two sites", (first,), project="alpha", staged=both, move=True),
+    ]
+
+
+def make_staged_tree(directory: Path, *wheels: Path) -> Path:
+    """Make a staged tree with wheels in it, and a C library."""
+    command = sagepip_command(*install_arguments(directory, wheels))
+    subprocess.run(command, env=clean_environment(), check=True, capture_output=True)
+    for state in list(directory.rglob(".sagepip")):
+        shutil.rmtree(state)
+    _make_library(directory, "1")
+    return directory
+
+
+def _make_library(directory: Path, version: str) -> Path:
+    library = directory / "lib"
+    library.mkdir(parents=True, exist_ok=True)
+    (library / f"libomega.so.{version}").write_text(version)
+    (library / "libomega.so").symlink_to(f"libomega.so.{version}")
+    (directory / "include" / "omega").mkdir(parents=True)
+    (directory / "include" / "omega" / "omega.h").write_text(f"#define OMEGA {version}\n")
+    (directory / "share" / "empty").mkdir(parents=True)
+    return directory
+
+
+def make_scenarios(wheels: Path) -> list[Scenario]:
+    """Make the wheels of the plain scenarios, and these: any installer can be put to them."""
+    first = make_wheel(
+        wheels,
+        "alpha",
+        "1",
+        {
+            "alpha/__init__.py": "VALUE = 1\n",
+            "alpha/gone.py": "OLD = True\n",
+            "alpha/sub/__init__.py": "",
+            "alpha/sub/data.bin": bytes(range(256)) * 40,
+            "alpha_single.py": "VALUE = 1\n",
+            "alpha_old.py": "",
+            "alpha.pth": "import sys\n",
+            "{data}/data/share/alpha/one.txt": "one\n",
+            "{data}/scripts/alpha-tool": "#!python\nprint(1)\n",
+            "{data}/headers/alpha.h": "#define ALPHA 1\n",
+        },
+        entry_points="[console_scripts]\nalpha = alpha:main\n",
+    )
+    second = make_wheel(
+        wheels,
+        "alpha",
+        "2",
+        {
+            "alpha/__init__.py": "VALUE = 2\n",
+            "alpha/new.py": "NEW = True\n",
+            "alpha/sub/__init__.py": "# two\n",
+            "alpha/sub/data.bin": bytes(range(255)) * 40,
+            "alpha_single.py": "VALUE = 2\n",
+            "{data}/data/share/alpha/two.txt": "two\n",
+            "{data}/scripts/alpha-tool": "#!python\nprint(2)\n",
+        },
+        entry_points="[console_scripts]\nalpha = alpha:main\nalpha2 = alpha:main\n",
+    )
+    beta = make_wheel(wheels, "beta", "1", {"space/beta.py": "", "beta/__init__.py": ""})
+    gamma = make_wheel(wheels, "gamma", "1", {"space/gamma.py": ""})
+    return [
+        Scenario("fresh install", (), (first,), "alpha"),
+        Scenario("upgrade", (first,), (second,), "alpha"),
+        Scenario("downgrade", (second,), (first,), "alpha"),
+        Scenario("reinstall", (first,), (first,), "alpha"),
+        Scenario("two distributions, shared namespace", (gamma, first), (second, beta), "alpha"),
+        Scenario("uninstall", (gamma, beta, first), removed=("alpha", "beta")),
+    ]
+
+
+def _two_sites_scenarios(wheels: Path) -> list[Scenario]:
+    first = make_wheel(
+        wheels,
+        "delta",
+        "1",
+        {
+            "delta/__init__.py": "VALUE = 1\n",
+            "delta/gone.py": "",
+            "{data}/platlib/delta_native/__init__.py": "VALUE = 1\n",
+            "{data}/platlib/delta_native/gone.py": "",
+            "{data}/platlib/delta_single.py": "VALUE = 1\n",
+        },
+    )
+    second = make_wheel(
+        wheels,
+        "delta",
+        "2",
+        {
+            "delta/__init__.py": "VALUE = 2\n",
+            "delta/new.py": "",
+            "{data}/platlib/delta_native/__init__.py": "VALUE = 2\n",
+            "{data}/platlib/delta_native/new.py": "",
+            "{data}/platlib/delta_single.py": "VALUE = 2\n",
+        },
+    )
+    # The metadata and the package move to the other site; what was there comes here.
+    moved = make_wheel(
+        wheels,
+        "delta",
+        "3",
+        {
+            "delta/__init__.py": "VALUE = 3\n",
+            "delta/new.py": "",
+            "delta_native/__init__.py": "VALUE = 3\n",
+            "{data}/purelib/delta_single.py": "VALUE = 3\n",
+            "{data}/purelib/delta_pure.py": "VALUE = 3\n",
+        },
+        wheel=_NOT_PURE,
+    )
+    again = make_wheel(
+        wheels,
+        "epsilon",
+        "1",
+        {"epsilon/__init__.py": "", "{data}/purelib/epsilon_pure/__init__.py": ""},
+        wheel=_NOT_PURE,
+    )
+    scenarios = [
+        Scenario("fresh install", (), (first, again), "delta"),
+        Scenario("upgrade", (again, first), (second,), "delta"),
+        Scenario("reinstall", (first, again), (again,), "epsilon"),
+        Scenario("metadata moves", (again, second), (moved,), "delta"),
+        Scenario("metadata moves back", (again, moved), (second,), "delta"),
+        Scenario("uninstall", (first, again), removed=("delta", "epsilon")),
+    ]
+    return [replace(one, name=f"two sites, {one.name}", place=Place.TWO_SITES) for one in scenarios]

@@ -2,6 +2,9 @@
 # make demo    set everything up, then build and install real packages, eight at once
 # make race    the race that sagepip exists for: today's ways beside sagepip
 # make crash   kill sagepip at every file-changing system call (needs strace; takes long)
+# make crash-peers  pip and uv under the same tests (docs/guarantees.md)
+# make stress  64 installs, uninstalls, staged copies and readers at once on one site
+# make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
 PYTHON ?= python3
@@ -9,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash lint format clean
+.PHONY: all test demo race crash crash-peers stress filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -32,6 +35,15 @@ race: $(READY)
 
 crash: $(READY)
 	$(BIN)/python -m tests.crash.matrix $(CRASH_FLAGS)
+
+crash-peers: $(READY)
+	$(BIN)/python -m bench.peers_crash $(PEERS_FLAGS)
+
+stress: $(READY)
+	$(BIN)/python -m bench.stress $(STRESS_FLAGS)
+
+filesystem: $(READY)
+	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

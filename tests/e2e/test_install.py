@@ -596,18 +596,21 @@ def test_failing_step_is_rolled_back(
     assert violations_of_g1(Path(destination.site)) == []
 
 
-@pytest.fixture(params=["exchange", "no exchange"])
+@pytest.fixture(params=["exchange", "hard links", "neither"])
 def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a test with and without a call that exchanges two names."""
-    if request.param == "no exchange":
-        monkeypatch.setattr("sagepip.transaction.planner.can_exchange", lambda _: False)
+    """Run a test with and without a call that exchanges two names, and without hard links."""
+    for module in ("planner", "exchanging"):
+        if request.param != "exchange":
+            monkeypatch.setattr(f"sagepip.transaction.{module}.can_exchange", lambda _: False)
+        if request.param == "neither":
+            monkeypatch.setattr(f"sagepip.transaction.{module}.can_link", lambda _: False)
 
 
 @pytest.mark.usefixtures("exchange")
 def test_upgrade_with_and_without_exchange(
     tmp_path: Path, run: Install, destination: Destination
 ) -> None:
-    """Where two names cannot be exchanged, an upgrade retires and places; the end is the same."""
+    """Where two names cannot be exchanged, other steps lead to the same end."""
     site = Path(destination.site)
     for version, files in [
         ("1", {"pkg/__init__.py": "", "pkg/old/x.py": "", "one.py": "1", "was_file": ""}),

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bench.environment import console_script
 
 from sagepip.ground.destination import Destination
 from sagepip.operations.recover import recover_site
@@ -107,10 +109,7 @@ def test_waiters(bare_site: Destination) -> None:
             )
             for _ in range(3)
         ]
-        deadline = time.monotonic() + 20
-        while site_status(bare_site.site).waiters != 3:
-            assert time.monotonic() < deadline, site_status(bare_site.site)
-            time.sleep(0.02)
+        _wait_until(lambda: site_status(bare_site.site).waiters == 3)
     for process in waiting:
         assert process.wait() == 0
 
@@ -138,6 +137,53 @@ def test_flock_command(bare_site: Destination, option: str) -> None:
         assert f"flock {option} {path}" in status.holders[0].command
     process.communicate("\n")
     assert site_status(bare_site.site).lock == "free"
+
+
+@needs_kernel_locks
+def test_readers_and_a_writer_who_waits(tmp_path: Path, bare_site: Destination) -> None:
+    """All who share the lock are shown with their commands, and who waits is counted."""
+    started = tmp_path / "started"
+    command = [
+        *(str(console_script("sage-pip-lock")), "-s", "--prefix", bare_site.scheme.data),
+        *("--", "sh", "-c", f"echo in >> {started}; read line"),
+    ]
+    readers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(3)]
+    _wait_until(lambda: started.exists() and started.read_text() == "in\n" * 3)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WAIT, bare_site.site], stderr=subprocess.DEVNULL
+    )
+    _wait_until(lambda: site_status(bare_site.site).waiters == 1)
+    status = site_status(bare_site.site)
+    assert status.lock == "shared"
+    assert {one.pid for one in status.holders} == {reader.pid for reader in readers}
+    assert all(one.alive and "sage-pip-lock -s" in one.command for one in status.holders)
+    done = sagepip(bare_site, "status")
+    assert "lock: held by readers: process " in done.stdout
+    assert "waiting: 1\n" in done.stdout
+    for reader in readers:
+        reader.communicate(b"\n")
+    assert writer.wait() == 0
+    assert site_status(bare_site.site).lock == "free"
+
+
+@needs_kernel_locks
+def test_writer_under_sage_pip_lock(bare_site: Destination) -> None:
+    """Who holds the lock for a command is shown with that command."""
+    process = subprocess.Popen(
+        [
+            *(str(console_script("sage-pip-lock")), "--prefix", bare_site.scheme.data),
+            *("--", "sh", "-c", "echo in; read line"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    (holder,) = site_status(bare_site.site).holders
+    assert (holder.pid, holder.alive) == (process.pid, True)
+    assert holder.command.endswith("-- sh -c echo in; read line")
+    process.communicate("\n")
 
 
 def test_stale_line_of_a_free_lock(bare_site: Destination) -> None:
@@ -212,3 +258,10 @@ def test_usage(bare_site: Destination) -> None:
     for command in ("status", "recover", "verify", "doctor"):
         assert f"Usage: sagepip {command} [OPTIONS]" in sagepip(bare_site, command, "-h").stdout
         assert sagepip(bare_site, command, "-V").stdout.startswith("sagepip ")
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within a minute"
+        time.sleep(0.02)

@@ -98,6 +98,21 @@ def test_neighbours_stay(tmp_path: Path, destination: Destination) -> None:
     assert violations_of_g1(site) == []
 
 
+@pytest.mark.parametrize("spelling", ["./both.py", "two/../both.py", ".//both.py", '"both.py"'])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_neighbours_spelling(
+    tmp_path: Path, destination: Destination, spelling: str, is_first: bool
+) -> None:
+    """A file that a neighbour's RECORD lists stays, whatever the row looks like."""
+    put(destination, make_wheel(tmp_path, "one", "1", {"both.py": "", "one.py": ""}))
+    put(destination, make_wheel(tmp_path, "two", "1", {"two/__init__.py": ""}))
+    record = Path(destination.site) / "two-1.dist-info" / "RECORD"
+    rows = [record.read_text(), f"{spelling},,\n"]
+    record.write_text("".join(reversed(rows) if is_first else rows))
+    take(destination, "one")
+    assert {path.name for path in Path(destination.site).glob("*.py")} == {"both.py"}
+
+
 def test_record_cannot_reach_outside(tmp_path: Path, destination: Destination) -> None:
     """Rows that lead out, name directories, or name the interpreter, remove nothing of that."""
     put(destination, make_wheel(tmp_path, "pkg", "1", {"pkg.py": ""}))

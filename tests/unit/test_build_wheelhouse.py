@@ -11,6 +11,7 @@ import pytest
 
 from sagepip.build.wheelhouse import candidates, parse_file_name, store_wheel
 from sagepip.ground.errors import TargetError
+from sagepip.transaction.owner_mark import directory_lock
 
 
 def _wheel(directory: Path, version: str, content: str = "", name: str = "demo") -> str:
@@ -115,13 +116,20 @@ def test_storing_an_old_version_again_makes_it_the_one(tmp_path: Path) -> None:
     assert os.listdir(house) == [os.path.basename(old)]
 
 
-def test_wheel_that_was_stored_later_stays(tmp_path: Path) -> None:
-    """Of two processes that store at once only the earlier one's wheel may go."""
+def test_storing_waits_for_the_wheelhouse(tmp_path: Path) -> None:
+    """Whoever stores holds a lock on the directory; what a killed one left behind goes."""
     house = tmp_path / "house"
-    later = _wheel(house, "2.0")
-    os.utime(later, (4e9, 4e9))
-    store_wheel(_wheel(tmp_path / "a", "1.0"), str(house))
-    assert len(os.listdir(house)) == 2
+    house.mkdir()
+    (house / ".demo-9.whl.0123.part").write_text("half")
+    wheel = _wheel(tmp_path / "a", "1.0")
+    with directory_lock(str(house), "testing"):
+        thread = threading.Thread(target=store_wheel, args=(wheel, str(house)))
+        thread.start()
+        thread.join(timeout=0.3)
+        assert thread.is_alive()
+        assert os.listdir(house) == [".demo-9.whl.0123.part"]
+    thread.join()
+    assert os.listdir(house) == [os.path.basename(wheel)]
 
 
 def test_stored_link_is_replaced_not_written_through(tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_stored_link_is_replaced_not_written_through(tmp_path: Path) -> None:
 
 
 def test_parallel_stores_leave_one_whole_wheel(tmp_path: Path) -> None:
-    """Whoever stores at the same time: at least one wheel stays, and none is half written."""
+    """Whoever stores at the same time: one wheel stays, and it is whole."""
     house = tmp_path / "house"
     wheels = [_wheel(tmp_path / "a", f"{n}.0", str(n) * 50_000) for n in range(8)]
     threads = [threading.Thread(target=store_wheel, args=(one, str(house))) for one in wheels]
@@ -146,9 +154,8 @@ def test_parallel_stores_leave_one_whole_wheel(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    left = list(house.iterdir())
-    assert left
-    assert all(len(one.read_text()) == 50_000 for one in left)
+    (left,) = house.iterdir()
+    assert len(left.read_text()) == 50_000
 
 
 def test_what_cannot_be_stored_is_told(tmp_path: Path) -> None:

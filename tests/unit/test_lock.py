@@ -8,13 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sagepip.ground.errors import LockError, LockTimeout
+from sagepip.transaction import inherited_lock
+from sagepip.transaction.flock import try_lock, unlock
 from sagepip.transaction.holder import Holder
+from sagepip.transaction.inherited_lock import HELD, Inherited, announcement, find_inherited
+from sagepip.transaction.kernel_locks import tells_descriptors
 from sagepip.transaction.lock import SiteLock
+from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.owner_mark import OwnerMark, directory_lock
 
 HOLD = """
@@ -234,6 +240,54 @@ def test_holder_line_round_trip() -> None:
     read = Holder.parse(current.line())
     assert read is not None
     assert (read.pid, read.host, read.command) == (current.pid, current.host, current.command)
+
+
+@pytest.fixture
+def inherited_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, str]]:
+    """A descriptor that was left to us and is announced as held exclusively; nothing locks it."""
+    path = tmp_path / "file"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.set_inheritable(descriptor, True)
+    monkeypatch.setenv(HELD, announcement(descriptor, shared=False))
+    yield descriptor, str(path)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("has_proc", [True, False])
+@pytest.mark.parametrize("held", ["", "s", "x", "another's"])
+def test_what_is_inherited(
+    inherited_file: tuple[int, str],
+    monkeypatch: pytest.MonkeyPatch,
+    has_proc: bool,
+    held: str,
+) -> None:
+    """What is announced counts as far as it is true, and finding out changes no lock."""
+    if not has_proc:
+        monkeypatch.setattr(inherited_lock, "tells_descriptors", lambda: False)
+    elif not tells_descriptors():
+        pytest.skip("this system does not tell who holds locks")
+    descriptor, path = inherited_file
+    with open(path) as stream:
+        if held == "another's":
+            assert try_lock(stream.fileno(), shared=False)
+        elif held:
+            assert try_lock(descriptor, shared=held == "s")
+        found = find_inherited(LockFiles.of_file(path))
+        expected = {"x": Inherited(1, shared=False), "s": Inherited(1, shared=True)}
+        if not has_proc:
+            del expected["s"]  # a wrong announcement is not looked into: the lock is waited for
+        assert found == expected.get(held, Inherited())
+        if held != "another's":
+            assert try_lock(stream.fileno(), shared=False) == (not held)
+            unlock(stream.fileno())
+            assert try_lock(stream.fileno(), shared=True) == (held != "x")
+
+
+def test_own_lock_is_not_inherited(tmp_path: Path) -> None:
+    """A lock that this process itself took is no reason for another of its threads to go on."""
+    lock, files = SiteLock(str(tmp_path)), LockFiles.of_site(str(tmp_path))
+    with lock.hold():
+        assert find_inherited(files) == Inherited()
 
 
 def _is_free(path: Path) -> bool:

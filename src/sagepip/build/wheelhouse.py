@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories, publish_file, remove_file
+from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
+_PART = ".part"
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar.zst", ".tar")
 
 
@@ -61,9 +63,10 @@ def parse_file_name(file_name: str) -> tuple[str, Version] | None:
 
 
 def store_wheel(wheel: str, directory: str) -> str:
-    """Publish a wheel in a wheelhouse by one rename, then drop the project's older wheels.
+    """Publish a wheel in a wheelhouse by one rename, then drop the project's other wheels.
 
-    Storing what is there already, byte for byte, changes nothing.
+    Under a lock on the directory, so that of two that are stored at once one stays. Storing what is
+    there already, byte for byte, changes nothing.
 
     Args:
         wheel: the path of the wheel.
@@ -74,6 +77,7 @@ def store_wheel(wheel: str, directory: str) -> str:
 
     Raises:
         TargetError: ``wheel`` is no wheel by its name, or cannot be read or stored.
+        LockError: the directory cannot be locked.
     """
     base_name = os.path.basename(wheel)
     parsed = parse_file_name(base_name)
@@ -81,12 +85,15 @@ def store_wheel(wheel: str, directory: str) -> str:
         raise TargetError(f"not a wheel's file name: {wheel}", advice="give a built .whl file")
     final = os.path.join(directory, base_name)
     try:
-        if not _same_content(wheel, final):
-            publish_wheel(wheel, final)
-        elif _others(parsed[0], final):
-            # It is the version wanted now: newer than whatever was stored after it.
-            os.utime(final)
-        _drop_older(parsed[0], final)
+        make_directories(directory)
+        with directory_lock(directory, "storing a wheel"):
+            for left in _files(directory):
+                if left.endswith(_PART):
+                    remove_file(left)  # of one that was killed
+            if not _same_content(wheel, final):
+                publish_wheel(wheel, final)
+            for other in _others(parsed[0], final):
+                remove_file(other)
     except OSError as error:
         raise TargetError(
             f"cannot store {base_name} in {directory}: {error.strerror}",
@@ -111,7 +118,7 @@ def publish_wheel(wheel: str, final: str) -> None:
     directory, base_name = os.path.split(final)
     make_directories(directory)
     # Not tempfile: its files are private, and only the kernel knows umask and default ACLs.
-    temporary = os.path.join(directory, f".{base_name[:120]}.{uuid.uuid4().hex}.part")
+    temporary = os.path.join(directory, f".{base_name[:120]}.{uuid.uuid4().hex}{_PART}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as target, open(wheel, "rb") as source:
@@ -122,31 +129,9 @@ def publish_wheel(wheel: str, final: str) -> None:
         raise
 
 
-def _drop_older(project: str, kept: str) -> None:
-    """Remove the other wheels of a project, except any that was stored after the one kept.
-
-    Two processes that store at one moment agree by this order which wheel stays: at least one.
-    """
-    others = _others(project, kept)
-    age = _age(kept) if others else None
-    if age is None:
-        return
-    for other in others:
-        other_age = _age(other)
-        if other_age is not None and other_age < age:
-            remove_file(other)
-
-
 def _others(project: str, kept: str) -> list[str]:
     found = candidates(project, [os.path.dirname(kept)])
     return [path for path in found if path.endswith(".whl") and path != kept]
-
-
-def _age(path: str) -> tuple[int, str] | None:
-    try:
-        return (os.stat(path).st_mtime_ns, path)
-    except FileNotFoundError:
-        return None
 
 
 def _same_content(wheel: str, stored: str) -> bool:

@@ -43,8 +43,10 @@ COMMANDS: Mapping[str, Command] = {
             "install", "build where needed, then install", module="sagepip.cli.install_command"
         ),
         Command("uninstall", "remove distributions", module="sagepip.cli.uninstall_command"),
-        Command("copy", "publish a staged tree"),
-        Command("lock", "run a command under the lock of a site"),
+        Command("copy", "publish a staged tree", module="sagepip.cli.copy_command"),
+        Command(
+            "lock", "run a command under the lock of a site", module="sagepip.cli.lock_command"
+        ),
         Command("build", "build a wheel or an sdist"),
         Command(
             "verify",

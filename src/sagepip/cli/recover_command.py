@@ -31,9 +31,10 @@ def run(invocation: Invocation) -> int:
     if line is None:
         return 0
 
-    from sagepip.operations.recover import recover_site
+    from sagepip.operations.recover import lock_homes, recover_site
 
-    site = find_site(line.settings, invocation.environ).site
-    report = recover_site(site, lock_timeout(line.settings, invocation.environ))
-    print_lines([str(report)])
-    return 1 if report.left else 0
+    timeout = lock_timeout(line.settings, invocation.environ)
+    homes = lock_homes(find_site(line.settings, invocation.environ))
+    reports = [recover_site(home, timeout) for home in homes]
+    print_lines([str(report) for report in reports])
+    return 1 if any(report.left for report in reports) else 0

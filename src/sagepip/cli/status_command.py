@@ -35,16 +35,25 @@ def run(invocation: Invocation) -> int:
     if line is None:
         return 0
 
+    from sagepip.operations.recover import lock_homes
     from sagepip.operations.status import site_status
 
-    status = site_status(find_site(line.settings, invocation.environ).site)
+    homes = lock_homes(find_site(line.settings, invocation.environ))
+    status, *others = [site_status(home) for home in homes]
+    needs_recovery = any(one.needs_recovery for one in (status, *others))
     if line.settings.flag("json"):
         from dataclasses import asdict
 
-        print_json({**asdict(status), "needs_recovery": status.needs_recovery})
+        print_json(
+            {
+                **asdict(status),
+                "others": [asdict(one) for one in others],
+                "needs_recovery": needs_recovery,
+            }
+        )
     else:
-        print_lines(_lines(status))
-    return _TO_RECOVER if status.needs_recovery else 0
+        print_lines([text for one in (status, *others) for text in _lines(one)])
+    return _TO_RECOVER if needs_recovery else 0
 
 
 def _lines(status: SiteStatus) -> list[str]:

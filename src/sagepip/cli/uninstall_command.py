@@ -41,7 +41,7 @@ def run(invocation: Invocation) -> int:
     from sagepip.transaction.installed import InstalledDistribution
 
     def ask(found: list[InstalledDistribution]) -> bool:
-        listed = ", ".join(f"{one.name} {one.version}" for one in found)
+        listed = ", ".join(one.label for one in found)
         if not sys.stdin.isatty():
             raise UsageError(f"remove {listed}? nobody is there to answer", advice="give --yes")
         sys.stderr.write(f"Remove {listed} from {destination.site}? [Y/n] ")
@@ -63,7 +63,8 @@ def run(invocation: Invocation) -> int:
         sys.stderr.write(f"WARNING: Skipping {name} as it is not installed.\n")
     if console.verbosity >= 0:
         messages.print_done(
-            f"Successfully uninstalled {name}-{version}" for name, version in report.removed
+            f"Successfully uninstalled {name}-{version}".rstrip("-")
+            for name, version in report.removed
         )
     return 0
 

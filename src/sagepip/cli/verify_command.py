@@ -63,7 +63,7 @@ def run(invocation: Invocation) -> int:
     lines = [str(one) for one in report.findings]
     if console.verbosity > 0:
         lines += [
-            f"{name} {version}: not checked (legacy .egg-info, or the system's)"
+            f"{name} {version}".rstrip() + ": not checked (it lists no files, or is the system's)"
             for name, version in report.unchecked
         ]
         lines += [f"nobody's: {path}" for path in report.nobodys]

@@ -109,6 +109,17 @@ def can_exchange(directory: str) -> bool:
         return identity(second) == before
 
 
+@cache
+def can_link(directory: str) -> bool:
+    """Whether files in ``directory`` can have two names, tried on one made there."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="link-", dir=directory) as probe:
+        first, second = os.path.join(probe, "first"), os.path.join(probe, "second")
+        os.close(os.open(first, os.O_CREAT | os.O_WRONLY, 0o600))
+        return hard_link(first, second) and identity(first) == identity(second)
+
+
 def can_rename_between(first: str, second: str) -> bool:
     """Whether a rename can lead from one directory into the other, without changing either.
 
@@ -155,11 +166,22 @@ def make_directory(path: str) -> bool:
 
 
 def restore_directory(path: str, mode: int, user: int, group: int) -> None:
-    """Give a directory that was made again the permissions and the owner that it had."""
-    os.chmod(path, mode)
-    found = os.stat(path)
-    if (found.st_uid, found.st_gid) != (user, group):
+    """Make a directory again with the permissions and the owner that it had.
+
+    Its permissions come with it: a kill may follow at any moment.
+    """
+    mask = os.umask(0)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        return  # somebody else was quicker
+    finally:
+        os.umask(mask)
+    made = os.stat(path)
+    if (made.st_uid, made.st_gid) != (user, group):
         os.chown(path, user, group)
+    if stat.S_IMODE(made.st_mode) != mode:
+        os.chmod(path, mode)
 
 
 def make_directories(path: str) -> list[str]:
@@ -193,21 +215,40 @@ def remove_directory_if_empty(path: str) -> bool:
 
 def link_or_copy(source: str, target: str) -> None:
     """Give a file (or symlink) a second name, or copy it where links are not to be had."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EMLINK, *_UNSUPPORTED):
-            raise
+    if not hard_link(source, target):
         import shutil
 
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def copy_tree(source: str, target: str) -> None:
-    """Copy what is in a directory into another, with times, modes and links."""
-    import shutil
+def hard_link(path: str, name: str) -> bool:
+    """Give a file another name; return False where the file system cannot have it there."""
+    try:
+        os.link(path, name, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EMLINK, errno.EPERM, *_UNSUPPORTED):
+            return False
+        raise
+    return True
 
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+
+def replace_file(new: str, path: str, kept: str) -> None:
+    """Rename a file over another, which is given a name elsewhere first: none is ever absent.
+
+    Args:
+        new: what comes.
+        path: the name that it gets.
+        kept: the name that what is there keeps; it has it already where a kill came in between.
+    """
+    if identity(kept) != identity(path) and not hard_link(path, kept):
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), path)
+    os.rename(new, path)
+
+
+def make_link(target: str, path: str) -> None:
+    """Make a symbolic link; a file or link that bears its name goes."""
+    remove_file(path)
+    os.symlink(target, path)
 
 
 def publish_file(temporary: str, final: str) -> None:

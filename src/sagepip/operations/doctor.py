@@ -107,7 +107,7 @@ def _removable(destination: Destination) -> Sequence[Diagnosis]:
 
 def _remove(request: DoctorRequest) -> tuple[Diagnosis, ...]:
     destination = request.destination
-    with begin_transaction(destination.site, Territory(destination)) as transaction:
+    with begin_transaction(destination.site, Territory.of(destination)) as transaction:
         planner = RepairPlanner(transaction.area, partial(_removable, destination))
         transaction.commit(
             planner.plan,

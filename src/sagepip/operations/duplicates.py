@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sagepip.ground.headers import Headers
 from sagepip.transaction.installed import InstalledDistribution
 
 
@@ -25,16 +24,7 @@ def find_duplicates(
     found = []
     for group in by_name.values():
         modern = [one for one in group if one.is_dist_info]
-        versions = {_version(one) for one in group} - {""}
+        versions = {one.stated_version for one in group} - {""}
         if len(modern) > 1 or (len(group) > 1 and len(versions) > 1):
             found.append(group)
     return found
-
-
-def _version(one: InstalledDistribution) -> str:
-    if one.version or one.is_dist_info:
-        return one.version
-    try:
-        return Headers(one.read("PKG-INFO") or "").get("Version") or ""
-    except OSError:
-        return ""

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.operations.candidates import Candidate, CandidateCollector
+from sagepip.operations.recover import tidy_destination
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.unchanged import is_installed_intact
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.unpack import stage_wheel
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
+from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.planner import Planner
-from sagepip.transaction.recovery import tidy
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
@@ -39,7 +40,8 @@ def install(request: InstallRequest) -> InstallReport:
     _check_environment(request)
     _check_report(request)
     if not request.dry_run:
-        tidy(request.destination.site, request.lock_timeout)
+        SiteLock(request.destination.site).check_obtainable()
+        tidy_destination(request.destination, request.lock_timeout)
     with WorkDirectory() as work:
         collector = CandidateCollector(request, work)
         candidates = collector.collect()
@@ -112,7 +114,7 @@ def _publish(
     # for once, before anything is made.
     site = destination.site
     started = time.monotonic()
-    with begin_transaction(site, Territory(destination)) as transaction:
+    with begin_transaction(site, Territory.of(destination)) as transaction:
         staged = _stage(request, candidates, transaction)
         stage_seconds = time.monotonic() - started
         replaced = _commit(request, staged, transaction)
@@ -120,7 +122,7 @@ def _publish(
     entries = []
     for candidate, one in zip(candidates, staged, strict=True):
         name = canonical_name(one.name)
-        versions = tuple(old.version for old in replaced if old.name == name)
+        versions = tuple(old.stated_version for old in replaced if old.name == name)
         entries.append(_entry(candidate, versions, len(one.files)))
     return InstallReport(
         tuple(entries),

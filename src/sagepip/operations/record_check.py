@@ -44,10 +44,10 @@ class Surroundings:
 
 
 def check_distribution(one: InstalledDistribution, around: Surroundings) -> list[Finding]:
-    """Compare a distribution with its METADATA, RECORD and entry points.
+    """Compare a distribution with its core metadata, list of files and entry points.
 
     Args:
-        one: one with a ``.dist-info``.
+        one: one that lists its files.
         around: the target.
 
     Returns:
@@ -71,7 +71,7 @@ def is_systems(one: InstalledDistribution, *, externally_managed: bool) -> bool:
     """
     installer = (_read(one, "INSTALLER") or "").strip().lower()
     return installer in _SYSTEM_INSTALLERS or (
-        externally_managed and not installer and _read(one, "METADATA") is not None
+        externally_managed and not installer and _read(one, one.headers_name) is not None
     )
 
 
@@ -79,7 +79,7 @@ def _metadata_findings(one: InstalledDistribution) -> Iterator[Finding]:
     def bad(why: str) -> Finding:
         return Finding(one.name, one.version, Kind.METADATA, detail=why)
 
-    text = _read(one, "METADATA")
+    text = _read(one, one.headers_name)
     if text is None:
         yield bad("it is missing")
         return
@@ -89,7 +89,7 @@ def _metadata_findings(one: InstalledDistribution) -> Iterator[Finding]:
         yield bad("it is empty" if not text.strip() else "it has no Name or no Version")
     elif canonical_name(name) != one.name:
         yield bad(f"it is of {name}")
-    elif not _same_version(version, one.version):
+    elif one.version and not _same_version(version, one.version):
         yield bad(f"it is of version {version}")
 
 
@@ -106,7 +106,9 @@ def _record_findings(one: InstalledDistribution, around: Surroundings) -> Iterat
         yield Finding(one.name, one.version, Kind.RECORD, detail="it is missing")
         return
     info = os.path.join(one.directory, os.path.basename(one.metadata_path))
-    own, metadata = (os.path.normpath(os.path.join(info, name)) for name in ("RECORD", "METADATA"))
+    own, metadata = (
+        os.path.normpath(os.path.join(info, name)) for name in (one.list_name, one.headers_name)
+    )
     lists_itself = False
     for row in rows:
         path = recorded_path(row, one.directory)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from sagepip.ground.destination import Destination
 from sagepip.operations.status import site_status
-from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
-from sagepip.transaction.recovery import Recovered, recover, sweep
+from sagepip.transaction.journal import has_state
+from sagepip.transaction.recovery import Recovered, tidy
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,22 @@ class RecoverReport:
         return f"{self.site}: {'; '.join(done) or 'nothing to recover'}"
 
 
+def lock_homes(destination: Destination) -> list[str]:
+    """Return the directories whose locks a destination is changed under: its site; its prefix too.
+
+    A staged copy has a lock and a journal in the prefix where that has, or had, no site.
+    """
+    prefix = os.path.realpath(destination.live(destination.scheme.data))
+    homes = [destination.site, *([prefix] if has_state(prefix) else [])]
+    return list(dict.fromkeys(homes))
+
+
+def tidy_destination(destination: Destination, lock_timeout: float | None) -> None:
+    """Bring a destination in order before it is looked at (see :func:`tidy`)."""
+    for home in lock_homes(destination):
+        tidy(home, lock_timeout)
+
+
 def recover_site(site: str, lock_timeout: float | None) -> RecoverReport:
     """Bring a site in order, under its lock.
 
@@ -47,14 +64,12 @@ def recover_site(site: str, lock_timeout: float | None) -> RecoverReport:
         RecoveryError: the journal cannot be used; it is kept.
         LockTimeout, LockError: see there.
     """
-    if not os.path.isdir(os.path.join(site, STATE_DIRECTORY)):
+    if not has_state(site):
         return RecoverReport(site, None, 0, ())
     before = {one.name for one in site_status(site).orphans}
-    with SiteLock(site).hold(lock_timeout):
-        recovered = recover(site, announce=False)
+    recovered = tidy(site, lock_timeout, asked=True)
     if recovered is not None:
         before.discard(recovered.journal.transaction)
-    sweep(site)
     left = [one for one in site_status(site).orphans if one.name in before]
     return RecoverReport(
         site, recovered, len(before) - len(left), tuple(one.directory for one in left)

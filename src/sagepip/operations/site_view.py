@@ -57,7 +57,7 @@ class SiteView:
         if found is None:
             return False
         try:
-            version = Version(found.version)
+            version = Version(found.stated_version)
         except InvalidVersion:
             return not requirement.specifier
         return requirement.specifier.contains(version, prereleases=True)
@@ -67,7 +67,7 @@ class SiteView:
         found = self.find(name)
         if found is None:
             return None
-        text = found.read("METADATA") or found.read("PKG-INFO")
+        text = found.read(found.headers_name)
         return None if text is None else Headers(text)
 
 

@@ -11,13 +11,9 @@ from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import identity
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.journal import journal_path, read_journal
-from sagepip.transaction.probe import (
-    LockView,
-    TransactionView,
-    is_alive,
-    list_transactions,
-    look_at_lock,
-)
+from sagepip.transaction.kernel_locks import is_alive
+from sagepip.transaction.lock_view import LockView, look_at_lock
+from sagepip.transaction.probe import TransactionView, list_transactions
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import STATE_DIRECTORY
-from sagepip.transaction.probe import look_at_lock
+from sagepip.transaction.lock_view import look_at_lock
 from sagepip.transaction.steps import DirectoryStamp
 
 Found = TypeVar("Found")

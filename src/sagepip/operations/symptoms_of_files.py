@@ -85,7 +85,7 @@ def _dead_links(directory: str) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 Symptom.DEAD_LINK,
                 entry.path,
-                "remove it, and its line in easy-install.pth",
+                f"sagepip uninstall {entry.name.removesuffix('.egg-link')}",
                 f"{target or 'nothing'} does not exist",
             )
 

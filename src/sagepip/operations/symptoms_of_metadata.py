@@ -131,11 +131,11 @@ def _is_empty_remnant(path: str) -> bool:
 def _duplicates(installed: Iterable[InstalledDistribution]) -> Iterator[Diagnosis]:
     for group in find_duplicates(installed):
         names = [os.path.basename(one.metadata_path) for one in group]
-        is_respelled = len({one.version for one in group}) == 1 and len(set(names)) > 1
-        legacy = [one for one in group if not one.is_dist_info]
+        is_respelled = len({one.stated_version for one in group}) == 1 and len(set(names)) > 1
+        unlisted = [one for one in group if not one.is_dist_info | one.is_link | one.lists_files]
         advice = f"sagepip install --force-reinstall {group[0].name}: one version stays"
-        if legacy:
-            advice = f"find out which one is used, and remove {legacy[0].metadata_path} by hand"
+        if unlisted:
+            advice = f"find out which one is used, and remove {unlisted[0].metadata_path} by hand"
         yield Diagnosis(
             Symptom.RESPELLED if is_respelled else Symptom.TWICE,
             group[0].metadata_path,

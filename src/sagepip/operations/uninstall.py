@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.operations.environment_check import check_not_externally_managed
+from sagepip.operations.recover import tidy_destination
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
-from sagepip.transaction.recovery import tidy
+from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
@@ -70,7 +69,8 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     destination = request.destination
     site = destination.site
     directories = destination.metadata_directories
-    tidy(site, request.lock_timeout)
+    SiteLock(site).check_obtainable()
+    tidy_destination(destination, request.lock_timeout)
     found = find_installed(directories, request.names)
     installed = {one.name for one in found}
     missing = tuple(name for name in request.names if canonical_name(name) not in installed)
@@ -82,9 +82,9 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     if request.confirm is not None and not request.confirm(found):
         return UninstallReport((), missing, site)
     names = sorted(installed)
-    with begin_transaction(site, Territory(destination)) as transaction:
+    with begin_transaction(site, Territory.of(destination)) as transaction:
         planner = UninstallPlanner(transaction.area, names, directories)
-        what = "uninstall " + ", ".join(f"{one.name} {one.version}" for one in found)
+        what = "uninstall " + ", ".join(one.label for one in found)
         transaction.commit(
             planner.plan,
             planner.still_current,
@@ -94,7 +94,7 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
         )
         lock = transaction.lock
     return UninstallReport(
-        tuple((one.name, one.version) for one in planner.removed),
+        tuple((one.name, one.stated_version) for one in planner.removed),
         missing,
         site,
         lock.waited_seconds,
@@ -108,18 +108,18 @@ def _check_removable(one: InstalledDistribution) -> None:
     Raises:
         TargetError: it is a legacy installation, or its RECORD is missing.
     """
-    if one.is_dist_info:
-        if one.record is None and not one.is_remnant:
-            raise TargetError(
-                f"cannot uninstall {one.name} {one.version}: {one.metadata_path} has no RECORD, "
-                "so its files are unknown",
-                advice="remove it with the tool that installed it, or by hand",
-            )
+    if one.record is not None or one.is_remnant or one.is_link:
         return
-    kind = "a directory" if os.path.isdir(one.metadata_path) else "a file"
-    console.detail(f"{one.metadata_path} is {kind}")
+    if one.is_dist_info:
+        raise TargetError(
+            f"cannot uninstall {one.label}: {one.metadata_path} has no RECORD, "
+            "so its files are unknown",
+            advice="remove it with the tool that installed it, or by hand",
+        )
+    modules = (one.read("top_level.txt") or "").split()
+    named = f" (its top_level.txt names {', '.join(modules)})" if modules else ""
     raise TargetError(
-        f"cannot uninstall {one.name} {one.version}: {one.metadata_path} is a legacy .egg-info, "
-        "which does not list the files",
+        f"cannot uninstall {one.label}: {one.metadata_path} is a legacy .egg-info without an "
+        f"installed-files.txt, so its files are unknown{named}",
         advice="remove its files and the .egg-info by hand",
     )

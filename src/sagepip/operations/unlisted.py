@@ -53,7 +53,7 @@ class Ownership:
         distributions: Iterable[InstalledDistribution],
         is_systems: Callable[[InstalledDistribution], bool] = lambda _: False,
     ) -> Ownership:
-        """Read the RECORDs; a broken one lists nothing.
+        """Read the lists of files; a broken one lists nothing.
 
         Args:
             distributions: those of a site.
@@ -63,7 +63,7 @@ class Ownership:
         resolved: dict[str, str] = {}
         for one in distributions:
             try:
-                rows = one.record if one.is_dist_info else None
+                rows = one.record
             except (ConflictError, OSError):
                 rows = None
             if rows is None or is_systems(one):

@@ -42,9 +42,9 @@ class VerifyReport:
 
     Attributes:
         site: the resolved site directory.
-        checked: the distributions that were compared with their RECORD: name and version.
-        unchecked: those that list no files by design (legacy ``.egg-info``), or that the system's
-            package manager brought: name and version.
+        checked: the distributions that were compared with their list of files: name and version.
+        unchecked: those that list no files by design (legacy ``.egg-info`` and ``.egg-link``), or
+            that the system's package manager brought: name and version.
         findings: what is damaged.
         nobodys: top-level modules and packages that no distribution lists; no damage.
     """
@@ -84,8 +84,8 @@ def verify(request: VerifyRequest) -> VerifyReport:
         findings += steady(site, lambda: _look_for_extra(destination, wanted, around))
     return VerifyReport(
         site,
-        tuple((one.name, one.version) for one in found if is_checked(one)),
-        tuple((one.name, one.version) for one in found if not is_checked(one)),
+        tuple((one.name, one.stated_version) for one in found if is_checked(one)),
+        tuple((one.name, one.stated_version) for one in found if not is_checked(one)),
         tuple(findings),
         nobody,
     )
@@ -109,7 +109,7 @@ def _interruption(site: str) -> list[Finding]:
 
 def _is_checked(destination: Destination, one: InstalledDistribution) -> bool:
     managed = destination.python.externally_managed is not None
-    return one.is_dist_info and not is_systems(one, externally_managed=managed)
+    return (one.is_dist_info or one.lists_files) and not is_systems(one, externally_managed=managed)
 
 
 def _look_at(

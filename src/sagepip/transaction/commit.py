@@ -10,14 +10,22 @@ from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, RecoveryError
-from sagepip.ground.filesystem import identity
 from sagepip.transaction.journal import journal_path, remove_journal, write_journal
-from sagepip.transaction.steps import Plan, Retire, Step
+from sagepip.transaction.steps import Plan, Replace, Retire, Step, Swap
 
+SignalMask = frozenset[int]
 _DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: bool) -> None:
+def commit_plan(
+    site: str,
+    plan: Plan,
+    journal: bytes,
+    temporary: str,
+    *,
+    sync: bool,
+    others: Sequence[str] = (),
+) -> None:
     """Carry out a plan whose assumptions hold, under the lock of the site.
 
     Args:
@@ -26,6 +34,7 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
         journal: the journal of it, ready to be written.
         temporary: where to write the journal before it is renamed into place.
         sync: whether the journal must survive a loss of power.
+        others: the other sites whose locks are held, which the plan may change.
 
     Raises:
         CommitError: a step failed; everything is as it was.
@@ -34,20 +43,29 @@ def commit_plan(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: 
     published = False
     try:
         with signals_deferred():
-            _carry_out(site, plan, journal, temporary, sync=sync)
+            _carry_out(site, plan, journal, temporary, sync=sync, others=others)
             published = True
     except BaseException:
         if published:  # a signal that was held back
-            console.note("the change had begun to be published when the signal came: it is done")
+            say_published()
         raise
 
 
-def _carry_out(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: bool) -> None:
+def _carry_out(
+    site: str,
+    plan: Plan,
+    journal: bytes,
+    temporary: str,
+    *,
+    sync: bool,
+    others: Sequence[str],
+) -> None:
     if sync:
         os.sync()  # what the journal names must outlast a loss of power as it does
     try:
-        write_journal(site, journal, temporary, sync=sync)
+        write_journal(site, journal, temporary, sync=sync, others=others)
     except OSError as error:
+        _remove_links(others)
         raise CommitError(
             f"cannot write the journal {journal_path(site)}: {error.strerror}",
             advice="nothing was changed",
@@ -64,24 +82,41 @@ def _carry_out(site: str, plan: Plan, journal: bytes, temporary: str, *, sync: b
         remove_journal(site)
     except OSError as error:
         _roll_back(site, done, error)
+        _remove_links(others)
         raise CommitError(
             f"cannot publish {error.filename2 or error.filename}: {error.strerror}",
             advice="nothing was changed",
         ) from error
+    _remove_links(others)
+
+
+def _remove_links(others: Sequence[str]) -> None:
+    """Take the links to a journal away; one that stays leads nowhere, and harms nobody."""
+    for other in others:
+        try:
+            remove_journal(other)
+        except OSError as error:
+            console.detail(f"cannot remove {journal_path(other)}: {error.strerror}")
+
+
+def say_published() -> None:
+    """Say that a signal which ends the command came too late to stop the change."""
+    console.note("the change had begun to be published when the signal came: it is done")
 
 
 def finish(plan: Plan) -> None:
     """Do what is not done yet of a plan that has been committed; for recovery.
 
     What stood before the commit is done by construction; looking at it again would only stumble
-    over what has become of it since. What is to be retired and is not there any more, or is
-    something else by now, is somebody else's business.
+    over what has become of it since. What is to be retired or replaced and is not there any more,
+    or is something else by now, is somebody else's business.
     """
     for step in plan.commit[1:] + plan.after:
         if step.is_done():
             continue
-        if isinstance(step, Retire) and identity(step.source) != step.inode:
-            console.detail(f"{step.source} has changed since; it is left alone")
+        if isinstance(step, Retire | Swap | Replace) and not step.still_holds():
+            live = step.source if isinstance(step, Retire) else step.target
+            console.detail(f"{live} has changed since; it is left alone")
             continue
         step.do()
 
@@ -107,12 +142,29 @@ def _roll_back(site: str, done: Sequence[Step], cause: OSError) -> None:
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Hold back SIGINT, SIGTERM and SIGHUP for the body; they arrive after it."""
+def signals_deferred() -> Iterator[SignalMask]:
+    """Hold back SIGINT, SIGTERM and SIGHUP for the body; they arrive after it.
+
+    Yields:
+        What was held back before.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread runs handlers
+        yield frozenset()  # only the main thread runs handlers
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED)
+    try:
+        yield frozenset(before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def signals_masked(mask: SignalMask) -> Iterator[None]:
+    """Hold back no other signals than those of a mask, for a part of such a body."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         yield
     finally:

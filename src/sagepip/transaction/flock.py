@@ -40,11 +40,21 @@ def exclusive_file_lock(path: str, on_acquired: Callable[[int], None]) -> filelo
 
 def try_exclusive(descriptor: int) -> bool:
     """Lock an open file exclusively if that needs no waiting; return whether it did."""
+    return try_lock(descriptor, shared=False)
+
+
+def try_lock(descriptor: int, *, shared: bool) -> bool:
+    """Lock an open file if that needs no waiting; return whether it did."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, _operation(shared) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Free the lock of an open file, for everybody who has inherited it."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def wait_exclusive(descriptor: int) -> None:
@@ -52,10 +62,15 @@ def wait_exclusive(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def wait_exclusive_bounded(
-    descriptor: int, deadline: float | None, reminder: float, remind: Callable[[], None]
+def wait_bounded(
+    descriptor: int,
+    deadline: float | None,
+    reminder: float,
+    remind: Callable[[], None],
+    *,
+    shared: bool = False,
 ) -> bool:
-    """Lock an open file exclusively, queueing in the kernel, up to a deadline.
+    """Lock an open file, queueing in the kernel, up to a deadline.
 
     The kernel's queue is fair but knows no time limit, so a thread waits in it.
 
@@ -64,12 +79,13 @@ def wait_exclusive_bounded(
         deadline: on the monotonic clock, in seconds; None for none.
         reminder: seconds between calls of ``remind``.
         remind: called while the waiting goes on.
+        shared: beside others who share it.
 
     Returns:
         Whether the lock was got; False once the deadline has passed.
     """
     # The duplicate shares the lock, and is the thread's to close if the lock comes too late.
-    waiter = _Waiter(os.dup(descriptor))
+    waiter = _Waiter(os.dup(descriptor), _operation(shared))
     waiter.start()
     try:
         while True:
@@ -83,6 +99,7 @@ def wait_exclusive_bounded(
     except BaseException:
         waiter.abandon()
         raise
+    waiter.join()  # a thread that lingers could be handed the signals meant for the caller
     if waiter.error is not None:
         raise waiter.error
     return True
@@ -104,27 +121,46 @@ def lock_error(path: str, error: OSError) -> LockError:
             advice="install to a local file system, or mount this one with lock support",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        owner = _other_owner(path)
         return LockError(
             f"cannot lock {path}: {error.strerror}",
-            advice="is the target writable for this user? install as its owner, or elsewhere",
+            advice=f"it belongs to {owner}, who must give others the right to read and write it"
+            if owner
+            else "is the target writable for this user? install as its owner, or elsewhere",
         )
     return LockError(f"cannot lock {path}: {error.strerror}", advice="check the target directory")
+
+
+def _operation(shared: bool) -> int:
+    return fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+
+
+def _other_owner(path: str) -> str:
+    """Name the user who owns a file, if that is somebody else."""
+    try:
+        owner = os.stat(path).st_uid
+    except OSError:
+        return ""
+    if owner == os.geteuid():
+        return ""
+    return f"user {owner}"
 
 
 class _Waiter(threading.Thread):
     """Takes a blocking flock in the background, and gives it back if nobody wants it any more."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, operation: int) -> None:
         super().__init__(daemon=True, name="sagepip-lock-waiter")
         self.done = threading.Event()
         self.error: OSError | None = None
         self._descriptor = descriptor
+        self._operation = operation
         self._handover = threading.Lock()
         self._abandoned = False
 
     def run(self) -> None:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            fcntl.flock(self._descriptor, self._operation)
         except OSError as error:
             self.error = error
         with self._handover:

@@ -53,3 +53,21 @@ class Holder:
         return (
             f"process {self.pid} on {self.host} since {started} ({seconds:.0f} s): {self.command}"
         )
+
+
+def write_holder(descriptor: int) -> None:
+    """Write down that this process holds the lock whose file is open."""
+    line = Holder.current().line()
+    try:
+        os.pwrite(descriptor, line, 0)
+        os.ftruncate(descriptor, len(line))
+    except OSError:
+        return  # a full disk must not stop a commit for the sake of a message
+
+
+def clear_holder(descriptor: int) -> None:
+    """Take the line about the holder away."""
+    try:
+        os.ftruncate(descriptor, 0)
+    except OSError:
+        return  # a stale line misleads a message at most

@@ -10,7 +10,9 @@ from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.headers import Headers
-from sagepip.transaction.record import BadRecord, RecordRow, parse_record
+from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
+
+_METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
 def canonical_name(name: str) -> str:
@@ -23,9 +25,9 @@ class InstalledDistribution:
     """One distribution, as its metadata directory or file says.
 
     Attributes:
-        metadata_path: the absolute path of its ``.dist-info`` or ``.egg-info``.
-        name: the canonical name, from the name of that directory.
-        version: the version, from the name of that directory; may be empty for an egg-info.
+        metadata_path: the absolute path of its ``.dist-info``, ``.egg-info`` or ``.egg-link``.
+        name: the canonical name, from the name of that directory or file.
+        version: the version, likewise; may be empty for an egg-info, and is for an egg-link.
         directory: the directory that holds the metadata, as the scheme spells it: RECORD's paths
             are relative to it, and ``..`` of a resolved path may lead elsewhere.
         inode: of the metadata; another installation of the same version has another.
@@ -39,34 +41,89 @@ class InstalledDistribution:
 
     @property
     def is_dist_info(self) -> bool:
-        """Whether it has a ``.dist-info`` (and not an ``.egg-info``)."""
+        """Whether it has a ``.dist-info``, and nothing older."""
         return self.metadata_path.endswith(".dist-info")
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a development installation of old: its files lie in a source tree."""
+        return self.metadata_path.endswith(".egg-link")
+
+    @property
+    def list_name(self) -> str:
+        """The name of its list of files in the metadata directory."""
+        return "RECORD" if self.is_dist_info else "installed-files.txt"
+
+    @property
+    def headers_name(self) -> str:
+        """The name of its core metadata in the metadata directory."""
+        return "METADATA" if self.is_dist_info else "PKG-INFO"
+
+    @property
+    def lists_files(self) -> bool:
+        """Whether it has a list of its files."""
+        return os.path.isfile(os.path.join(self.metadata_path, self.list_name))
+
+    @cached_property
+    def linked_directory(self) -> str:
+        """The resolved source tree of an ``.egg-link``; an empty string for all else."""
+        return _linked_directory(self.metadata_path) if self.is_link else ""
+
+    @cached_property
+    def _directory_to_read(self) -> str:
+        if not self.is_link:
+            return self.metadata_path
+        try:
+            names = sorted(os.listdir(self.linked_directory)) if self.linked_directory else []
+        except OSError:
+            return ""
+        for one in names:
+            stem, extension = os.path.splitext(one)
+            if extension == ".egg-info" and canonical_name(stem) == self.name:
+                return os.path.join(self.linked_directory, one)
+        return ""
+
+    @cached_property
+    def stated_version(self) -> str:
+        """The version, from the core metadata where the name of the metadata does not tell it."""
+        if self.version or self.is_dist_info:
+            return self.version
+        return Headers(self.read("PKG-INFO") or "").get("Version") or ""
+
+    @property
+    def label(self) -> str:
+        """The name and the version, for messages."""
+        return f"{self.name} {self.stated_version}".rstrip()
 
     def read(self, name: str) -> str | None:
         """Return a metadata file's text, or None if there is no such file."""
+        if not self._directory_to_read:
+            return None
         try:
-            with open(os.path.join(self.metadata_path, name), "rb") as stream:
+            with open(os.path.join(self._directory_to_read, name), "rb") as stream:
                 return stream.read().decode("utf-8", "replace")
         except OSError:
             return None  # absent, or nonsense that somebody left in its place
 
     @cached_property
     def record(self) -> list[RecordRow] | None:
-        """The rows of its RECORD, or None if it has none.
+        """The rows of its RECORD or, without hashes, of its installed-files.txt; None without.
 
         Raises:
-            ConflictError: it cannot be understood.
+            ConflictError: the list cannot be understood.
         """
-        text = self.read("RECORD")
+        text = None if self.is_link else self.read(self.list_name)
         if text is None:
             return None
         try:
-            return parse_record(text)
+            if self.is_dist_info:
+                return parse_record(text)
+            return parse_installed_files(text, os.path.basename(self.metadata_path))
         except BadRecord as error:
             raise ConflictError(
                 f"cannot tell which files belong to {self.name} {self.version}: "
-                f"{os.path.join(self.metadata_path, 'RECORD')}: {error}",
-                advice="remove it by hand, or put its RECORD right",
+                f"{os.path.join(self.metadata_path, self.list_name)}: {error}",
+                advice=f"remove it by hand, or put its {self.list_name} right",
             ) from error
 
     @property
@@ -105,20 +162,37 @@ def list_installed(directories: Iterable[str]) -> list[InstalledDistribution]:
         seen.add(resolved)
         try:
             with os.scandir(resolved) as entries:
-                names = sorted((entry.name, entry.inode()) for entry in entries)
+                names = [(entry.name, entry.inode()) for entry in entries]
         except (FileNotFoundError, NotADirectoryError):
             continue
-        for entry_name, inode in names:
-            if entry_name.endswith((".dist-info", ".egg-info")) and entry_name[0] != "~":
+        # What a link leads to comes later on the interpreter's path than the directory itself.
+        for entry_name, inode in sorted(
+            names, key=lambda one: (one[0].endswith(_METADATA[2]), one)
+        ):
+            if entry_name.endswith(_METADATA) and entry_name[0] != "~":
                 path = os.path.join(resolved, entry_name)
                 name, version = _name_and_version(path)
                 found.append(InstalledDistribution(path, name, version, directory, inode))
     return found
 
 
+def _linked_directory(path: str) -> str:
+    """Return the resolved directory that an ``.egg-link`` names, or an empty string."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            named = stream.readline().strip()
+    except OSError:
+        return ""
+    if not named or "\0" in named:
+        return ""
+    return os.path.realpath(os.path.join(os.path.dirname(path), named))
+
+
 def _name_and_version(metadata_path: str) -> tuple[str, str]:
     """Read the name of a metadata directory, and METADATA only where the name can be misread."""
     stem, extension = os.path.splitext(os.path.basename(metadata_path))
+    if extension == ".egg-link":
+        return canonical_name(stem), ""
     if extension == ".egg-info":
         stem = re.sub(r"-py\d[^-]*(-.*)?$", "", stem)
     name, _, version = stem.partition("-")

@@ -4,6 +4,9 @@
 renamed into place, so that it is whole or absent; a checksum guards against what a file system
 may make of it afterwards. Paths are relative to the site, so that a site can be recovered under
 another name. A journal that cannot be understood stops everything and is kept.
+
+A change of several sites has one journal, in the first of them, its home; in the others a link
+points to it, so that whoever comes to any of them finds it.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagepip.ground.errors import RecoveryError
-from sagepip.ground.filesystem import Identity, publish_file, remove_file
+from sagepip.ground.filesystem import Identity, make_link, publish_file, remove_file
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.steps import (
@@ -22,6 +26,7 @@ from sagepip.transaction.steps import (
     Place,
     Plan,
     RemoveDirectory,
+    Replace,
     Retire,
     Step,
     Swap,
@@ -40,12 +45,14 @@ class Journal:
         owner: the process that wrote it, in the words of a message.
         what: what it was about, ``install six 1.17.0``.
         plan: what it was going to do, with absolute paths.
+        homes: the sites whose locks it was carried out under, the one with the journal first.
     """
 
     transaction: str
     owner: str
     what: str
     plan: Plan
+    homes: tuple[str, ...]
 
 
 def journal_path(site: str) -> str:
@@ -53,7 +60,19 @@ def journal_path(site: str) -> str:
     return os.path.join(site, STATE_DIRECTORY, _NAME)
 
 
-def format_journal(site: str, transaction: str, what: str, plan: Plan) -> bytes:
+def state_directory(site: str) -> str:
+    """Return the path of the directory that holds a site's lock and journal."""
+    return os.path.join(site, STATE_DIRECTORY)
+
+
+def has_state(site: str) -> bool:
+    """Whether a directory has, or once had, a lock of its own."""
+    return os.path.isdir(state_directory(site))
+
+
+def format_journal(
+    site: str, transaction: str, what: str, plan: Plan, others: Sequence[str] = ()
+) -> bytes:
     """Return the bytes of a journal.
 
     Args:
@@ -61,12 +80,14 @@ def format_journal(site: str, transaction: str, what: str, plan: Plan) -> bytes:
         transaction: its identifier.
         what: what it is about, for people.
         plan: what it is going to do.
+        others: the other sites whose locks it is carried out under.
     """
     body = json.dumps(
         {
             "transaction": transaction,
             "owner": Holder.current().line().decode().strip(),
             "what": what,
+            "others": [os.path.relpath(other, site) for other in others],
             "before": [_dump(step, site) for step in plan.before],
             "commit": [_dump(step, site) for step in plan.commit],
             "after": [_dump(step, site) for step in plan.after],
@@ -76,7 +97,9 @@ def format_journal(site: str, transaction: str, what: str, plan: Plan) -> bytes:
     return head.encode() + body + b"\n"
 
 
-def write_journal(site: str, data: bytes, temporary: str, *, sync: bool) -> None:
+def write_journal(
+    site: str, data: bytes, temporary: str, *, sync: bool, others: Sequence[str] = ()
+) -> None:
     """Put a journal into place in one step.
 
     Args:
@@ -84,6 +107,7 @@ def write_journal(site: str, data: bytes, temporary: str, *, sync: bool) -> None
         data: as :func:`format_journal` returns it.
         temporary: a path on the same mount, in the transaction's own directory.
         sync: whether it must survive a loss of power.
+        others: the other sites that get a link to it; their locks are held, too.
     """
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
@@ -94,20 +118,33 @@ def write_journal(site: str, data: bytes, temporary: str, *, sync: bool) -> None
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    for other in others:
+        make_link(os.path.relpath(journal_path(site), state_directory(other)), journal_path(other))
     publish_file(temporary, journal_path(site))
 
 
 def remove_journal(site: str) -> None:
-    """Take the journal away: the transaction has ended, one way or the other."""
+    """Take the journal of a site away, or its link to one: the transaction has ended."""
     remove_file(journal_path(site))
 
 
+def journal_home(site: str) -> str:
+    """Return the site that holds the journal which a site has, if it has one or a link to one."""
+    try:
+        target = os.readlink(journal_path(site))
+    except OSError:
+        return site
+    state = os.path.dirname(os.path.join(state_directory(site), target))
+    return os.path.dirname(os.path.normpath(state))
+
+
 def read_journal(site: str) -> Journal | None:
-    """Return the journal of a site, or None if there is none.
+    """Return the journal of a site, or None if there is none, or a link to none.
 
     Raises:
         RecoveryError: it is of another version, damaged or nonsense; it stays where it is.
     """
+    asked, site = site, journal_home(site)
     path = journal_path(site)
     try:
         with open(path, "rb") as stream:
@@ -133,12 +170,16 @@ def read_journal(site: str) -> Journal | None:
             tuple(_load(step, site) for step in read["after"]),
         )
         owner, what, name = str(read["owner"]), str(read["what"]), str(read["transaction"])
+        others = [os.path.normpath(os.path.join(site, str(other))) for other in read["others"]]
     except (KeyError, TypeError, ValueError) as error:
         raise _bad(path, "it makes no sense") from error
     if os.sep in name or name in ("", ".", ".."):
         raise _bad(path, "it makes no sense")
+    homes = (site, *others)
+    if asked not in homes:
+        return None  # the change that left the link behind has ended; this is another
     holder = Holder.parse(owner.encode())
-    return Journal(name, str(holder or owner), what, plan)
+    return Journal(name, str(holder or owner), what, plan, homes)
 
 
 def _bad(path: str, why: str) -> RecoveryError:
@@ -158,6 +199,9 @@ def _dump(step: Step, site: str) -> list[object]:
         return ["rmdir", relative(step.path), [step.mode, step.user, step.group]]
     if isinstance(step, Swap):
         return ["swap", relative(step.source), relative(step.target), step.inode, step.old]
+    if isinstance(step, Replace):
+        paths = [relative(path) for path in (step.source, step.target, step.trash)]
+        return ["replace", *paths, step.inode, step.old]
     kind = "place" if isinstance(step, Place) else "retire"
     return [kind, relative(step.source), relative(step.target), step.inode]
 
@@ -175,6 +219,10 @@ def _load(entry: list[object], site: str) -> Step:
         (path,) = paths
         (owner,) = inodes
         return RemoveDirectory(path, *owner)
+    if kind == "replace":
+        source, target, trash = paths
+        inode, old = inodes
+        return Replace(source, target, trash, inode, old)
     source, target = paths
     if kind == "swap":
         inode, old = inodes

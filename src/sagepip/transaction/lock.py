@@ -11,26 +11,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console
-from sagepip.ground.errors import LockTimeout
-from sagepip.ground.filesystem import make_directories, remove_directory_if_empty, remove_file
+from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
 from sagepip.transaction.flock import (
     BaseFileLock,
     Timeout,
     exclusive_file_lock,
     lock_error,
     still_names,
-    try_exclusive,
-    wait_exclusive_bounded,
 )
-from sagepip.transaction.holder import Holder
+from sagepip.transaction.holder import Holder, clear_holder, write_holder
+from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
+from sagepip.transaction.lock_files import STATE_DIRECTORY, LockFiles
+from sagepip.transaction.patience import Patience
 
-STATE_DIRECTORY = ".sagepip"
-_LOCK = "lock"
-_GATE = "gate"
-_REMINDER_SECONDS = 60.0
+__all__ = ["STATE_DIRECTORY", "SiteLock", "locked_level", "pass_gate"]
 
 
 class SiteLock:
@@ -50,136 +47,164 @@ class SiteLock:
         self.directory = os.path.join(site, STATE_DIRECTORY)
         self.waited_seconds = 0.0
         self.held_seconds = 0.0
-        self._path = os.path.join(self.directory, _LOCK)
-        self._gate_path = os.path.join(self.directory, _GATE)
+        self._files = LockFiles.of_site(site)
         self._descriptor = -1
 
     def holder(self) -> Holder | None:
         """Return who holds the lock exclusively, as far as it is known; no lock is taken."""
-        try:
-            with open(self._path, "rb") as stream:
-                return Holder.parse(stream.read(4096))
-        except OSError:
-            return None
+        return self._files.holder()
+
+    def check_obtainable(self) -> None:
+        """Refuse at once a change for which the lock could never be had in the end.
+
+        Raises:
+            LockError: this command runs under the shared lock, which excludes it.
+        """
+        refuse_exclusive(self._files, find_inherited(self._files))
 
     @contextmanager
-    def hold(self, timeout: float | None = None) -> Iterator[None]:
+    def hold(self, timeout: float | None = None, since: float | None = None) -> Iterator[None]:
         """Hold the lock for the body of a ``with`` statement.
+
+        A command under ``sage-pip-lock`` holds the next level of the lock instead, which keeps
+        out the other commands that run under it.
 
         Args:
             timeout: seconds to wait at most, or None to wait for ever.
+            since: when they began, on the monotonic clock; None for now.
 
         Raises:
             LockTimeout: others held it for the whole time.
-            LockError: it cannot be taken here (no flock, no permission).
+            LockError: it cannot be taken here (no flock, no permission), or not by a command
+                that runs under the shared lock.
         """
+        patience = Patience(self._files, timeout, since)
         started = time.monotonic()
-        try:
-            lock = self._acquire(timeout, started)
-        except OSError as error:
-            raise lock_error(self._path, error) from error
-        acquired = time.monotonic()
-        self.waited_seconds = acquired - started
-        try:
-            _write_holder(self._descriptor)
-            yield
-        finally:
-            _clear_holder(self._descriptor)
+        with ExitStack() as held:
             try:
-                lock.release()
+                held.enter_context(self._taken(patience))
             except OSError as error:
-                # The kernel frees it when the process ends; what was done under it stands.
-                console.warn(f"cannot release the lock {self._path}: {error.strerror}")
-            self._descriptor = -1
-            self.held_seconds = time.monotonic() - acquired
+                raise lock_error(self._files.lock, error) from error
+            acquired = time.monotonic()
+            self.waited_seconds = acquired - started
+            try:
+                yield
+            finally:
+                held.close()
+                self.held_seconds = time.monotonic() - acquired
 
     def discard(self) -> None:
         """Remove the lock's files from a tree that must keep nothing of sagepip's (a DESTDIR).
 
         Only while the lock is held: whoever has the old file open finds, once it gets the lock,
-        that the name leads elsewhere, and begins again.
+        that the name leads elsewhere, and begins again. Not if it is held by an ancestor.
         """
-        remove_file(self._gate_path)
-        remove_file(self._path)
+        if find_inherited(self._files).depth:
+            return
+        remove_file(self._files.gate)
+        remove_file(self._files.lock)
         remove_directory_if_empty(self.directory)
 
-    def _acquire(self, timeout: float | None, started: float) -> BaseFileLock:
+    @contextmanager
+    def _taken(self, patience: Patience) -> Iterator[None]:
+        """Hold the level that is this process's to take, and all behind it.
+
+        Those behind are free, unless somebody's ancestor was killed and left it at work there.
+        """
+        with ExitStack() as held:
+            while True:
+                inherited = find_inherited(self._files)
+                refuse_exclusive(self._files, inherited)
+                patience.inside = bool(inherited.depth)
+                if not inherited.depth:
+                    held.callback(self._release, self._acquire(patience))
+                    write_holder(self._descriptor)
+                    patience.inside = True
+                for path in self._files.levels[max(1, inherited.depth) :]:
+                    held.callback(os.close, locked_level(path, patience, shared=False))
+                # An ancestor may have been killed while we waited.
+                if find_inherited(self._files).depth >= inherited.depth:
+                    break
+                held.close()
+            yield
+
+    def _release(self, lock: BaseFileLock) -> None:
+        clear_holder(self._descriptor)
+        self._descriptor = -1
+        try:
+            lock.release()
+        except OSError as error:
+            # The kernel frees it when the process ends; what was done under it stands.
+            console.warn(f"cannot release the lock {self._files.lock}: {error.strerror}")
+
+    def _acquire(self, patience: Patience) -> BaseFileLock:
         while True:
             try:
-                make_directories(self.directory)
-                gate = self._pass_gate(timeout, started)
+                self._files.make()
+                gate = pass_gate(self._files, patience)
             except FileNotFoundError:
                 continue  # the directory was discarded meanwhile
             try:
-                lock = exclusive_file_lock(self._path, self._remember)
+                lock = exclusive_file_lock(self._files.lock, self._remember)
                 try:
                     lock.acquire(timeout=0)
                 except Timeout:
-                    self._say_waiting()
+                    patience.say()
                     try:
-                        lock.acquire(
-                            -1
-                            if timeout is None
-                            else max(0.0, started + timeout - time.monotonic())
-                        )
+                        lock.acquire(patience.left)
                     except Timeout:
-                        raise self._timed_out(timeout) from None
+                        raise patience.timed_out() from None
             except FileNotFoundError:
                 continue
             finally:
                 os.close(gate)
-            if still_names(self._path, self._descriptor):
+            if still_names(self._files.lock, self._descriptor):
                 return lock
             lock.release()
 
     def _remember(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def _pass_gate(self, timeout: float | None, started: float) -> int:
-        """Return a descriptor that holds the gate exclusively."""
-        while True:
-            descriptor = os.open(self._gate_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                if not try_exclusive(descriptor):
-                    self._say_waiting()
-                    deadline = None if timeout is None else started + timeout
-                    if not wait_exclusive_bounded(
-                        descriptor, deadline, _REMINDER_SECONDS, self._say_waiting
-                    ):
-                        raise self._timed_out(timeout)
-                if still_names(self._gate_path, descriptor):
-                    return descriptor
-            except BaseException:
-                os.close(descriptor)
-                raise
+
+def pass_gate(files: LockFiles, patience: Patience) -> int:
+    """Queue at the gate of a site's lock; return a descriptor that holds it exclusively.
+
+    Args:
+        files: the lock's.
+        patience: how long to wait.
+
+    Raises:
+        LockTimeout: it was not to be had in time.
+        OSError: it cannot be opened or locked.
+    """
+    while True:
+        descriptor = files.open_gate()
+        try:
+            patience.wait(descriptor)
+            if still_names(files.gate, descriptor):
+                return descriptor
+        except BaseException:
             os.close(descriptor)
-
-    def _say_waiting(self) -> None:
-        holder = self.holder()
-        who = f"held by {holder}" if holder else "held by another process"
-        console.note(f"waiting for the lock of {self.site}, {who}")
-
-    def _timed_out(self, timeout: float | None) -> LockTimeout:
-        holder = self.holder()
-        return LockTimeout(
-            f"the lock {self._path} was not free within {timeout or 0:g} s"
-            + (f"; held by {holder}" if holder else ""),
-            advice="wait for it or end that process; --lock-timeout or SAGEPIP_LOCK_TIMEOUT "
-            "sets the limit",
-        )
+            raise
+        os.close(descriptor)
 
 
-def _write_holder(descriptor: int) -> None:
-    line = Holder.current().line()
+def locked_level(path: str, patience: Patience, *, shared: bool) -> int:
+    """Lock an inner level of a lock; return the descriptor that holds it.
+
+    Args:
+        path: the directory.
+        patience: how long to wait.
+        shared: beside others who share it.
+
+    Raises:
+        LockTimeout: it was not to be had in time.
+        OSError: it cannot be opened or locked.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.pwrite(descriptor, line, 0)
-        os.ftruncate(descriptor, len(line))
-    except OSError:
-        return  # a full disk must not stop a commit for the sake of a message
-
-
-def _clear_holder(descriptor: int) -> None:
-    try:
-        os.ftruncate(descriptor, 0)
-    except OSError:
-        return  # a stale line misleads a message at most
+        patience.wait(descriptor, shared=shared)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground import console
+from sagepip.ground.errors import ConflictError
 from sagepip.transaction.installed import (
     InstalledDistribution,
     canonical_name,
     list_installed,
 )
 from sagepip.transaction.ownership import owned_files
-from sagepip.transaction.record import BadRecord, parse_record, recorded_path
+from sagepip.transaction.record import recorded_path
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import Territory
 
-# Quoted fields, absolute paths, and paths that are not in their normal form.
-_ODD_SPELLINGS = (b'"', b"\n/", b"/./", b"\n./", b"\r", b"//")
+# Quoted fields, absolute paths, other ends of lines, and paths that are not in their normal form.
+_ODD_SPELLINGS = (b'"', b"\r", b"\n/", b"\n./", b"/./", b"//", b"/,", b"/\n")
 
 
 class SiteObservation:
@@ -27,18 +28,25 @@ class SiteObservation:
         directories: the live directories that hold metadata.
         names: the projects that are going to change.
         territory: what may be touched.
+        may_leave: whether metadata that lists no files may be replaced, and its files left.
 
     Attributes:
         replaced: the installed versions of those projects.
+        others: all other distributions.
         old: the live paths of their files that no other distribution lists.
         shared: the live paths of their files that another lists too, and its name and version.
 
     Raises:
-        ConflictError: one of the replaced has no RECORD, or one that cannot be understood.
+        ConflictError: one of the replaced lists no files, or its list cannot be understood.
     """
 
     def __init__(
-        self, directories: Sequence[str], names: Iterable[str], territory: Territory
+        self,
+        directories: Sequence[str],
+        names: Iterable[str],
+        territory: Territory,
+        *,
+        may_leave: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._directories = directories
         self._stamps = [DirectoryStamp.of(os.path.realpath(one)) for one in directories]
@@ -49,10 +57,12 @@ class SiteObservation:
         for one in self.replaced:
             if one.is_remnant:
                 console.warn(f"removing {one.metadata_path}, what another tool left half-done")
+            elif one.record is None and not one.is_link and may_leave(one.metadata_path):
+                console.detail(f"{one.metadata_path} goes; it lists no files: they stay")
             else:
                 self.old |= owned_files(one, territory)
-        others = [one for one in self._seen if one.name not in self._names]
-        self.shared = _listed_by(others, self.old) if self.old else {}
+        self.others = [one for one in self._seen if one.name not in self._names]
+        self.shared = listed_by(self.others, self.old) if self.old else {}
         self.old -= self.shared.keys()
 
     def still_current(self, touched: Collection[str]) -> bool:
@@ -72,10 +82,16 @@ class SiteObservation:
         # One that was installed again is another: it may list other files.
         seen = set(self._seen)
         new = [one for one in now if one not in seen and one.name not in self._names]
-        return not _listed_by(new, touched)
+        if any(one.is_link for one in self.replaced) and _links(now) != _links(self._seen):
+            return False  # others may need, or need no more, the line of easy-install.pth
+        return not listed_by(new, touched)
 
 
-def _listed_by(
+def _links(distributions: Iterable[InstalledDistribution]) -> list[InstalledDistribution]:
+    return [one for one in distributions if one.is_link]
+
+
+def listed_by(
     distributions: Iterable[InstalledDistribution], paths: Collection[str]
 ) -> dict[str, str]:
     """Return which of some live paths are listed by which distribution.
@@ -89,8 +105,8 @@ def _listed_by(
     found: dict[str, str] = {}
     for one in distributions:
         try:
-            with open(os.path.join(one.metadata_path, "RECORD"), "rb") as stream:
-                data = stream.read()
+            with open(os.path.join(one.metadata_path, one.list_name), "rb") as stream:
+                data = b"\n" + stream.read() + b"\n"  # each line is to look like the others
         except OSError:
             continue
         resolved = os.path.dirname(one.metadata_path)
@@ -100,15 +116,16 @@ def _listed_by(
             }
         wanted = by_directory[one.directory]
         label = f"{one.name} {one.version}"
-        # Nearly all RECORDs have nothing to do with the paths: a look at the bytes tells. Only
+        # Nearly all lists have nothing to do with the paths: a look at the bytes tells. Only
         # what is outside of site-packages can be reached by several spellings, through links.
-        rows = {line.rsplit(b",", 2)[0] for line in data.splitlines()}
+        rows = _raw_paths(one, data)
         for row in wanted.keys() & rows:
             found[wanted[row]] = label
         if any(odd in data for odd in _ODD_SPELLINGS) or any(
-            row.startswith((b"/", b"..")) and row.rsplit(b"/", 1)[-1] in names for row in rows
+            (row.startswith(b"..") or b"/../" in row) and row.rsplit(b"/", 1)[-1] in names
+            for row in rows
         ):
-            found |= dict.fromkeys(_listed_oddly(data, one.directory, paths), label)
+            found |= dict.fromkeys(_listed_oddly(one, paths), label)
     return found
 
 
@@ -117,15 +134,24 @@ def _relative(path: str, directory: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, directory)
 
 
-def _listed_oddly(data: bytes, directory: str, paths: Collection[str]) -> list[str]:
-    """Return which paths a RECORD lists, however it spells them: quoted, absolute, not normal."""
+def _raw_paths(one: InstalledDistribution, data: bytes) -> set[bytes]:
+    """Return the paths in a list of files, relative to the directory of the metadata."""
+    lines = data.splitlines()
+    if one.is_dist_info:
+        return {line.rsplit(b",", 2)[0] for line in lines}
+    own = os.fsencode(os.path.basename(one.metadata_path)) + b"/"
+    return {line[3:] if line.startswith(b"../") else own + line for line in lines}
+
+
+def _listed_oddly(one: InstalledDistribution, paths: Collection[str]) -> list[str]:
+    """Return which paths are listed, however they are spelt: quoted, absolute, not normal."""
     try:
-        rows = parse_record(data.decode("utf-8", "replace"))
-    except BadRecord:
+        rows = one.record or []
+    except ConflictError:
         return []
     found = []
     for row in rows:
-        parent, name = os.path.split(recorded_path(row, directory))
+        parent, name = os.path.split(recorded_path(row, one.directory))
         live = os.path.join(os.path.realpath(parent), name)
         if live in paths:
             found.append(live)

@@ -9,8 +9,10 @@ import stat
 import time
 from collections.abc import Collection, Iterable
 
+from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
 from sagepip.transaction.installed import InstalledDistribution, list_installed
+from sagepip.transaction.marked_scripts import marked_scripts
 from sagepip.transaction.record import recorded_path
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import OutOfBounds, Territory
@@ -22,37 +24,54 @@ _BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[a-z]+-?\d[^/]*\.pyc")
 
 
 def owned_files(distribution: InstalledDistribution, territory: Territory) -> set[str]:
-    """Return the live paths that a distribution's RECORD lists and that it may be relieved of.
+    """Return the live paths that a distribution lists and that it may be relieved of.
 
-    RECORD is not to be trusted: what the territory does not let be touched is left out. So is
+    A list is not to be trusted: what the territory does not let be touched is left out. So is
     what lies elsewhere than with modules, scripts and headers and is not, by its size, what the
-    row says: anything below the prefix could be claimed otherwise.
+    row says: anything below the prefix could be claimed otherwise. A development installation of
+    old lists nothing; its scripts are marked.
 
     Args:
-        distribution: one with a ``.dist-info``.
+        distribution: an installed one.
         territory: what may be touched.
 
     Raises:
-        ConflictError: it has no RECORD.
+        ConflictError: it has no list of files.
     """
+    label = distribution.label
+    if distribution.is_link:
+        source = distribution.linked_directory or "nowhere"
+        console.detail(f"{label} is a development installation of {source}")
+        marked = marked_scripts(territory.scripts_root, distribution.name)
+        located = [_locate(path, distribution, territory) for path in marked]
+        return {live for live in located if live is not None}
     record = distribution.record
     if record is None:
+        own = os.path.basename(distribution.metadata_path)
         raise ConflictError(
-            f"cannot tell which files belong to {distribution.name} {distribution.version}: "
-            f"{distribution.metadata_path} has no RECORD",
-            advice="it was installed by another tool; remove it with that tool, or by hand",
+            f"cannot tell which files belong to {label}: "
+            f"{distribution.metadata_path} has no {distribution.list_name}",
+            advice=f"an installation with --overwrite '{own}' replaces it and leaves its files, of "
+            "which those in the way must be given too; or remove it and its files by hand",
         )
-    own = os.path.basename(distribution.metadata_path)
     found: set[str] = set()
     for row in record:
-        try:
-            live = territory.locate(recorded_path(row, distribution.directory), own)
-        except OutOfBounds:
+        live = _locate(recorded_path(row, distribution.directory), distribution, territory)
+        if live is None:
             continue
         if territory.is_data(live) and not (row.digest and _has_size(live, row.size)):
+            if os.path.lexists(live):
+                console.detail(f"{live} stays: that it is {label}'s cannot be told")
             continue
         found.add(live)
     return found
+
+
+def _locate(path: str, distribution: InstalledDistribution, territory: Territory) -> str | None:
+    try:
+        return territory.locate(path, os.path.basename(distribution.metadata_path))
+    except OutOfBounds:
+        return None
 
 
 def _has_size(path: str, size: int | None) -> bool:
@@ -150,7 +169,7 @@ def same_content(first: str, second: str) -> bool:
 def find_owner(path: str, directories: Iterable[str]) -> str | None:
     """Return the name and version of the distribution that lists a path, or None.
 
-    Reads the RECORDs of the whole site: for the message of a conflict only.
+    Reads the lists of the whole site: for the message of a conflict only.
     """
     for distribution in list_installed(directories):
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
 from fnmatch import fnmatch
 
 from sagepip.ground import console
@@ -18,12 +17,15 @@ from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import (
     Identity,
     can_exchange,
+    can_link,
     identity,
     identity_of,
     is_real_directory,
     walk_files,
 )
 from sagepip.transaction.carried_files import CarriedFiles
+from sagepip.transaction.easy_install import forget_links
+from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.ownership import (
@@ -32,31 +34,22 @@ from sagepip.transaction.ownership import (
     same_content,
     walk_owned,
 )
+from sagepip.transaction.phases import Phase, PhasedSteps
+from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
 from sagepip.transaction.steps import (
     DirectoryStamp,
-    MakeDirectory,
     Place,
     Plan,
     Retire,
     Step,
-    Swap,
     Unchanged,
 )
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata, take_apart
 from sagepip.transaction.territory import OutOfBounds
 
-
-class _Phase(IntEnum):
-    """The order of publication before the dist-info (DESIGN.md, Commit protocol, 5 to 7)."""
-
-    DIRECTORIES = 0
-    MODULES = 1
-    DATA = 2
-    SCRIPTS = 3
-    PTH = 4
-    OLD_METADATA = 5
+Observation = SiteObservation | PrefixObservation
 
 
 class Planner:
@@ -84,7 +77,7 @@ class Planner:
         self._overwrite = overwrite
         self._carried = CarriedFiles()
         self._trash_number = 0
-        self._seen: SiteObservation | None = None
+        self._seen: Observation | None = None
 
     @property
     def replaced(self) -> Sequence[InstalledDistribution]:
@@ -98,45 +91,61 @@ class Planner:
             ConflictError: a file that is not ours to replace is in the way.
         """
         self._reset()
-        replaced = self.replaced
-        for one in self._staged:
-            self._new |= one.files
+        self._new |= self._published_files()
         self._old_directories: frozenset[str] = _ancestors(self._old)
         metadata = {one.metadata_path for one in self._staged}
         for root in self._area.roots:
-            self._make_missing_directories(root.live)
+            self._steps.make_missing_directories(root.live)
         for root in self._area.roots:
             self._publish_children(root, root.new, root.live, skip=metadata)
         commit = tuple(self._metadata_step(one) for one in self._staged)
-        superseded = [one for one in replaced if one.metadata_path not in metadata]
-        before = [step for _, step in sorted(self._steps, key=lambda pair: pair[0])]
+        superseded = [one for one in self.replaced if one.metadata_path not in metadata]
         after: list[Step] = []
         for old in superseded:
             after += retire_metadata(self._area, old.metadata_path, self._retire)
+        after += forget_links(self._area, superseded, self._others, self._retire)
         after += self._remove_leftovers(superseded, metadata - self._merged)
-        return Plan(tuple(before), commit, tuple(after), tuple(self._relied))
+        return Plan(tuple(self._steps.in_order), commit, tuple(after), tuple(self._relied))
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""
         # Without an observation there was a conflict before anything was looked at.
-        return self._seen is None or self._seen.still_current(self._old | self._kept)
+        if self._seen is None:
+            return True
+        return self._seen.still_current(self._old | self._kept | self._replaced)
+
+    def drop(self) -> None:
+        """Forget the last plan, which is not carried out, and what it added to what is staged."""
+        self._carried.drop()
+
+    def _observe(self) -> Observation:
+        """Look at what is installed."""
+        return SiteObservation(
+            self._metadata_directories,
+            [one.name for one in self._staged],
+            self._territory,
+            may_leave=self._may_overwrite,
+        )
+
+    def _published_files(self) -> set[str]:
+        """Return the live paths of all files that will be published."""
+        return {path for one in self._staged for path in one.files}
+
+    def _is_free(self, live: str) -> bool:  # noqa: ARG002
+        """Whether a file that is in the way may be replaced whatever it is."""
+        return False
 
     def _reset(self) -> None:
         self._carried.drop()
         self._seen = None
-        self._seen = SiteObservation(
-            self._metadata_directories,
-            [one.name for one in self._staged],
-            self._territory,
-        )
-        self._old = self._seen.old
+        self._seen = self._observe()
+        self._old, self._others = self._seen.old, self._seen.others
         self._new: set[str] = set()
         self._kept: set[str] = set()
-        self._steps: list[tuple[_Phase, Step]] = []
+        self._steps = PhasedSteps(self._territory)
         self._relied: list[DirectoryStamp | Unchanged] = []
         self._replaced: set[str] = set()
         self._swapped: dict[str, str] = {}
-        self._made: dict[str, None] = {}
         self._merged: set[str] = set()
 
     # ------------------------------------------------------------------ publishing
@@ -144,7 +153,7 @@ class Planner:
     def _publish_children(
         self, root: StagingRoot, staged: str, live: str, skip: Iterable[str] = ()
     ) -> None:
-        if live not in self._made:
+        if live not in self._steps.made:
             root, staged = self._area.root_at(live), self._area.staged_for(live, staged)
         for name in sorted(os.listdir(staged)):
             path = os.path.join(live, name)
@@ -155,7 +164,7 @@ class Planner:
         try:
             found = os.lstat(live)
         except FileNotFoundError:
-            if live in self._made:
+            if live in self._steps.made:
                 self._publish_children(root, staged, live)
                 return
             self._add(live, Place(staged, live, _known(staged)))
@@ -177,7 +186,7 @@ class Planner:
             else:
                 self._relied += stamps
                 self._replace_directory(root, staged, live, stamps)
-        elif live in self._old or self._is_bytecode_of_replaced(live):
+        elif live in self._old or self._is_free(live) or self._is_bytecode_of_replaced(live):
             self._replace(root, staged, live, identity_of(found))
         elif same_content(staged, live) or self._is_bytecode_of_kept(live):
             # Another distribution may own it too, and must not take it away meanwhile.
@@ -207,8 +216,9 @@ class Planner:
 
     def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
         self._replaced.add(live)
-        if can_exchange(root.new):
-            self._add(live, Swap(staged, live, _known(staged), old))
+        step = exchange(root, staged, live, self._trash(root), _known(staged), old)
+        if step is not None:
+            self._add(live, step)
         else:
             self._add(live, self._retire(live))
             self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
@@ -226,61 +236,41 @@ class Planner:
         self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
 
     def _add(self, live: str, step: Step) -> None:
-        root = self._territory.root_of(live)
         if any(live.startswith(path + os.sep) for path in self._merged):
-            phase = _Phase.OLD_METADATA
-        elif root in self._territory.module_roots:
-            top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root
-            phase = _Phase.PTH if top_level_pth else _Phase.MODULES
-        elif root == self._territory.scripts_root:
-            phase = _Phase.SCRIPTS
+            self._steps.add_in(Phase.OLD_METADATA, step)
         else:
-            phase = _Phase.DATA
-        self._steps.append((phase, step))
-
-    def _make_missing_directories(self, path: str) -> None:
-        missing: list[str] = []
-        while not os.path.isdir(path):
-            missing.append(path)
-            path = os.path.dirname(path)
-        for one in reversed(missing):
-            if os.path.lexists(one):
-                raise ConflictError(
-                    f"{one} is in the way: it is not a directory",
-                    advice="remove it, then try again",
-                )
-            if one not in self._made:
-                self._made[one] = None
-                self._steps.append((_Phase.DIRECTORIES, MakeDirectory(one)))
+            self._steps.add(live, step)
 
     def _metadata_step(self, one: StagedDistribution) -> Step:
         staged = self._area.staged_path(one.metadata_path)
         old = identity(one.metadata_path)
         if old is None:
             return Place(staged, one.metadata_path, _known(staged))
-        if is_real_directory(one.metadata_path) and not self._area.can_move(one.metadata_path):
-            return self._merge_metadata(one.metadata_path, staged)
-        if can_exchange(os.path.dirname(staged)):
-            return Swap(staged, one.metadata_path, _known(staged), old)
-        # For these two renames the distribution is absent: the file system leaves no other way.
-        self._steps.append((_Phase.OLD_METADATA, self._retire(one.metadata_path)))
-        return Place(staged, one.metadata_path, _known(staged), retired_by_plan=True)
+        root = self._area.root_of(one.metadata_path)
+        if is_real_directory(one.metadata_path) and is_real_directory(staged):
+            by_file = not can_exchange(root.new) and can_link(root.new)
+            if by_file or not self._area.can_move(one.metadata_path):
+                return self._merge_metadata(root, staged, one.metadata_path)
+        return self._commit_step(root, staged, one.metadata_path)
 
-    def _merge_metadata(self, live: str, staged: str) -> Step:
-        """Plan metadata file by file into a directory that cannot be renamed, RECORD last."""
-        root = self._area.root_of(live)
+    def _merge_metadata(self, root: StagingRoot, staged: str, live: str) -> Step:
+        """Plan metadata file by file into a directory that cannot be exchanged, RECORD last."""
         self._merged.add(live)
         self._old |= {path for path, _ in walk_files(live)}
         record = os.path.join(live, "RECORD")
         self._publish_children(root, staged, live, skip=[record])
-        staged_record = os.path.join(staged, "RECORD")
-        old = identity(record)
+        return self._commit_step(root, os.path.join(staged, "RECORD"), record)
+
+    def _commit_step(self, root: StagingRoot, staged: str, live: str) -> Step:
+        old = identity(live)
         if old is None:
-            return Place(staged_record, record, _known(staged_record))
-        if can_exchange(root.new):
-            return Swap(staged_record, record, _known(staged_record), old)
-        self._steps.append((_Phase.OLD_METADATA, self._retire(record)))
-        return Place(staged_record, record, _known(staged_record), retired_by_plan=True)
+            return Place(staged, live, _known(staged))
+        step = exchange(root, staged, live, self._trash(root), _known(staged), old)
+        if step is not None:
+            return step
+        # For two renames the distribution is absent: the file system leaves no other way.
+        self._steps.add_in(Phase.OLD_METADATA, self._retire(live))
+        return Place(staged, live, _known(staged), retired_by_plan=True)
 
     # ------------------------------------------------------------------ what is there already
 
@@ -369,11 +359,13 @@ class Planner:
         return live, False
 
     def _retire(self, live: str) -> Retire:
-        self._trash_number += 1
         now, made_by_plan = self._path_after_swap(live)
         root = self._area.root_at(os.path.dirname(live))
-        trash = os.path.join(root.trash, str(self._trash_number))
-        return Retire(live, trash, _known(now), made_by_plan)
+        return Retire(live, self._trash(root), _known(now), made_by_plan)
+
+    def _trash(self, root: StagingRoot) -> str:
+        self._trash_number += 1
+        return os.path.join(root.trash, str(self._trash_number))
 
 
 def _ancestors(files: Iterable[str]) -> frozenset[str]:

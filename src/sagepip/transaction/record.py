@@ -1,4 +1,7 @@
-"""RECORD: the list of a distribution's files (the recording-installed-projects specification)."""
+"""The list of a distribution's files: RECORD, and the installed-files.txt that it superseded.
+
+RECORD is that of the recording-installed-projects specification.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +44,32 @@ def parse_record(text: str) -> list[RecordRow]:
             if len(fields) != 3 or not fields[0]:
                 raise BadRecord(f"row {number} is not path,hash,size")
             path, digest, size = fields
+            if "\0" in path:
+                raise BadRecord(f"row {number}: no file has such a name")
             if size and not size.isdecimal():
                 raise BadRecord(f"row {number}: the size {size!r} is not a number")
             rows.append(RecordRow(path, digest, int(size) if size else None))
     except csv.Error as error:
         raise BadRecord(str(error)) from error
     return rows
+
+
+def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
+    """Read an installed-files.txt as the rows that a RECORD would have, but for hash and size.
+
+    Args:
+        text: one path a line, relative to the ``.egg-info`` directory, or absolute.
+        metadata_name: the name of that directory.
+
+    Raises:
+        BadRecord: a line is no path.
+    """
+    if "\0" in text:
+        raise BadRecord("a line is no path")
+    paths = {os.path.normpath(os.path.join(metadata_name, line)) for line in text.splitlines()}
+    # An old setuptools lists the directory itself; nothing lists the list.
+    paths |= {os.path.join(metadata_name, "installed-files.txt")}
+    return [RecordRow(path) for path in sorted(paths - {metadata_name})]
 
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:

@@ -8,6 +8,7 @@ interrupted at any point and run again.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagepip.ground import console
@@ -15,11 +16,12 @@ from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import identity, remove_directory_if_empty, remove_file, remove_tree
 from sagepip.transaction.commit import finish, signals_deferred, take_back
 from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
-from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
+from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.owner_mark import OwnerMark
 from sagepip.transaction.ownership import bytecode_source
 from sagepip.transaction.staging_area import elsewhere
-from sagepip.transaction.steps import Place, Swap
+from sagepip.transaction.steps import Place, Replace, Swap
 
 TRANSACTIONS = "txn"
 OWNER = "owner"
@@ -43,22 +45,41 @@ class Recovered:
         return f"{outcome} the interrupted {self.journal.what} of {self.journal.owner}"
 
 
-def recover(site: str, *, announce: bool = True) -> Recovered | None:
+class MoreLocksNeeded(Exception):
+    """An interrupted change spans more sites than those whose locks are held.
+
+    Args:
+        homes: all the sites that it spans.
+    """
+
+    def __init__(self, homes: Sequence[str]) -> None:
+        super().__init__(homes)
+        self.homes = homes
+
+
+def recover(site: str, *, announce: bool = True, held: Sequence[str] = ()) -> Recovered | None:
     """Resolve a hot journal, under the lock of the site.
 
     Args:
         site: the resolved site directory; its lock is held.
         announce: say on stderr what was done.
+        held: the other sites whose locks are held.
 
     Returns:
         What was done; None if there was no journal.
 
     Raises:
         RecoveryError: the journal cannot be used, or a step cannot be done; the journal is kept.
+        MoreLocksNeeded: it is about other sites as well; nothing was done.
     """
     journal = read_journal(site)
     if journal is None:
+        if os.path.islink(journal_path(site)):
+            remove_journal(site)  # what it led to has ended, or never began
         return None
+    homes = [home for home in journal.homes if os.path.isdir(home)]
+    if not {site, *held}.issuperset(homes):
+        raise MoreLocksNeeded(homes)
     plan = journal.plan
     _check_identities(site, journal)
     forward = bool(plan.commit) and plan.commit[0].is_done()
@@ -68,7 +89,8 @@ def recover(site: str, *, announce: bool = True) -> Recovered | None:
                 finish(plan)
             else:
                 take_back(plan.steps)
-            remove_journal(site)
+            for home in homes:  # the journal before the links to it
+                remove_journal(home)
     except OSError as error:
         raise RecoveryError(
             f"cannot recover the interrupted {journal.what}: {error.filename}: {error.strerror}",
@@ -93,7 +115,7 @@ def _check_identities(site: str, journal: Journal) -> None:
     # Past the commit, what was published before it may have changed since: nobody looks at it.
     steps = journal.plan.commit if committed else journal.plan.before + journal.plan.commit
     for step in steps:
-        if not isinstance(step, Place | Swap) or bytecode_source(step.target) is not None:
+        if not isinstance(step, Place | Swap | Replace) or bytecode_source(step.target) is not None:
             continue
         if not step.is_done() and identity(step.source) != step.inode:
             raise RecoveryError(
@@ -104,7 +126,7 @@ def _check_identities(site: str, journal: Journal) -> None:
             )
 
 
-def tidy(site: str, lock_timeout: float | None) -> Recovered | None:
+def tidy(site: str, lock_timeout: float | None, *, asked: bool = False) -> Recovered | None:
     """Bring a site in order before its state is looked at: resolve a journal, sweep leftovers.
 
     Takes the lock only if there is a journal: of an interrupted commit, or of one under way.
@@ -112,15 +134,23 @@ def tidy(site: str, lock_timeout: float | None) -> Recovered | None:
     Args:
         site: the resolved site directory; it may not exist.
         lock_timeout: seconds to wait for the lock, or None.
+        asked: it is what the user asked for: take the lock in any case, and leave it to the
+            caller to say what was done.
 
     Raises:
         RecoveryError, LockTimeout, LockError: see there.
     """
     recovered = None
-    if os.path.lexists(journal_path(site)):
-        with SiteLock(site).hold(lock_timeout):
-            recovered = recover(site)
-    sweep(site)
+    homes: Sequence[str] = [site]
+    while asked or os.path.lexists(journal_path(site)):
+        with SiteLocks(homes).hold(lock_timeout):
+            try:
+                recovered = recover(site, announce=not asked, held=homes)
+                break
+            except MoreLocksNeeded as needed:
+                homes = needed.homes
+    for home in homes:
+        sweep(home)
     return recovered
 
 

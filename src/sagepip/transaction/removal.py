@@ -125,6 +125,9 @@ class Removal:
             return
         if any(_path(one) == cache for one in self._found):
             return
+        if cache not in self._kept and self._cache_stamps(cache, path) is not None:
+            self._remove_directory(cache, *self._now_at(cache))
+            return
         for name in sorted(os.listdir(path)):
             member = os.path.join(cache, name)
             if member not in self._wanted and bytecode_source(member) in self._wanted:

@@ -6,11 +6,11 @@ import json
 import os
 from dataclasses import dataclass
 
+from sagepip.ground.cloning import Cloner
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
     can_move_directory,
     can_rename_between,
-    copy_tree,
     make_directories,
 )
 from sagepip.transaction.lock import STATE_DIRECTORY
@@ -178,7 +178,7 @@ class StagingArea:
             return staged
         own = root.staged(directory)
         if own != staged and not os.listdir(own):
-            copy_tree(staged, own)
+            Cloner().clone_tree(staged, own)
         return own
 
     def can_move(self, live: str) -> bool:

@@ -18,6 +18,7 @@ from sagepip.ground.filesystem import (
     make_directory,
     place,
     remove_directory_if_empty,
+    replace_file,
     restore_directory,
     swap,
 )
@@ -79,6 +80,45 @@ class Swap:
     def undo(self) -> None:
         """Take the step back."""
         swap(self.source, self.target)
+
+    def is_done(self) -> bool:
+        """Whether the step has been carried out (and not taken back)."""
+        return identity(self.target) == self.inode
+
+    def still_holds(self) -> bool:
+        """Whether what the plan assumed of the live tree is still so."""
+        return identity(self.target) == self.old
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Rename a staged file over a live one, which is linked into the trash first: never absent.
+
+    For file systems that cannot exchange two names but have hard links.
+
+    Attributes:
+        source: the staged path.
+        target: the live path.
+        trash: the path in the trash.
+        inode: the new one.
+        old: the one it replaces.
+    """
+
+    source: str
+    target: str
+    trash: str
+    inode: Identity
+    old: Identity
+
+    def do(self) -> None:
+        """Carry the step out, if the name still refers to what is to go."""
+        if identity(self.target) != self.old:
+            raise OSError(errno.ESTALE, "it has changed meanwhile", self.target)
+        replace_file(self.source, self.target, self.trash)
+
+    def undo(self) -> None:
+        """Take the step back."""
+        replace_file(self.trash, self.target, self.source)
 
     def is_done(self) -> bool:
         """Whether the step has been carried out (and not taken back)."""
@@ -179,8 +219,7 @@ class RemoveDirectory:
 
     def undo(self) -> None:
         """Take the step back."""
-        if make_directory(self.path):
-            restore_directory(self.path, self.mode, self.user, self.group)
+        restore_directory(self.path, self.mode, self.user, self.group)
 
     def is_done(self) -> bool:
         """Whether the directory is gone."""
@@ -191,7 +230,7 @@ class RemoveDirectory:
         return is_real_directory(self.path)
 
 
-Step = Place | Swap | Retire | MakeDirectory | RemoveDirectory
+Step = Place | Swap | Replace | Retire | MakeDirectory | RemoveDirectory
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
 
 # A reader that meets metadata without RECORD gets on; without its name it may not.
-_FIRST = "RECORD"
+_FIRST = ("RECORD", "installed-files.txt")
 _LAST = ("METADATA", "PKG-INFO")
 
 
@@ -65,4 +65,4 @@ def take_apart(directory: str, retire: Callable[[str], Retire]) -> list[Retire |
 
 
 def _rank(name: str) -> int:
-    return 0 if name == _FIRST else 2 if name in _LAST else 1
+    return 0 if name in _FIRST else 2 if name in _LAST else 1

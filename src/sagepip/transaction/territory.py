@@ -15,7 +15,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.transaction.lock import STATE_DIRECTORY
 
 _INTERPRETER = re.compile(r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
-_METADATA = (".dist-info", ".egg-info")
+_METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
 class OutOfBounds(ValueError):
@@ -23,13 +23,12 @@ class OutOfBounds(ValueError):
 
 
 class Territory:
-    """The live roots of a destination.
+    """The live roots of a change.
 
     Args:
-        destination: where the change takes place.
-
-    Raises:
-        TargetError: with a DESTDIR, a root leads out of it through a link.
+        live: the roots.
+        scripts: the directory of scripts.
+        data: the prefix.
 
     Attributes:
         roots: the resolved live roots, the deepest first.
@@ -38,16 +37,13 @@ class Territory:
         data_root: the resolved prefix.
     """
 
-    def __init__(self, destination: Destination) -> None:
-        live = destination.live_roots
-        if destination.root:
-            _check_within(live, os.path.realpath(destination.root))
+    def __init__(self, live: Sequence[LiveRoot], scripts: str, data: str) -> None:
         # The deepest root that holds a path is its root: site-packages before the prefix.
         self._by_depth = sorted(live, key=lambda root: len(root.resolved), reverse=True)
         self.roots = list(dict.fromkeys(root.resolved for root in self._by_depth))
         self.module_roots = [root.resolved for root in live if root.holds_modules]
-        self.scripts_root = os.path.realpath(destination.live(destination.scheme.scripts))
-        self.data_root = os.path.realpath(destination.live(destination.scheme.data))
+        self.scripts_root = os.path.realpath(scripts)
+        self.data_root = os.path.realpath(data)
         self._spelt = {
             spelling: root.resolved
             for root in live
@@ -55,6 +51,19 @@ class Territory:
             for spelling in (root.path, root.resolved)
         }
         self._parents: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, destination: Destination) -> Territory:
+        """Return the territory of a destination.
+
+        Raises:
+            TargetError: with a DESTDIR, a root leads out of it through a link.
+        """
+        live = destination.live_roots
+        if destination.root:
+            _check_within(live, os.path.realpath(destination.root))
+        scheme = destination.scheme
+        return cls(live, destination.live(scheme.scripts), destination.live(scheme.data))
 
     def root_of(self, live: str) -> str:
         """Return the deepest root that holds a resolved path.
@@ -69,10 +78,9 @@ class Territory:
 
     def is_data(self, live: str) -> bool:
         """Whether a resolved path lies below the data root and below none of the others."""
-        return self.root_of(live) == self.data_root and self.data_root not in (
-            *self.module_roots,
-            self.scripts_root,
-        )
+        if live.startswith(self.scripts_root.rstrip(os.sep) + os.sep):
+            return False  # also where they have no root of their own: in a staged copy
+        return self.root_of(live) == self.data_root and self.data_root not in self.module_roots
 
     def locate(self, path: str, own_metadata: str = "") -> str:
         """Return the one resolved live path of a file that a distribution has or will have.

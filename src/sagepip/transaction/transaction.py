@@ -7,20 +7,50 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
-from sagepip.transaction.commit import commit_plan
+from sagepip.transaction.commit import (
+    commit_plan,
+    say_published,
+    signals_deferred,
+    signals_masked,
+)
 from sagepip.transaction.journal import format_journal, read_journal
-from sagepip.transaction.lock import STATE_DIRECTORY, SiteLock
+from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.owner_mark import OwnerMark
-from sagepip.transaction.recovery import OWNER, TRANSACTIONS, recover, remove_transaction, sweep
+from sagepip.transaction.recovery import (
+    OWNER,
+    TRANSACTIONS,
+    MoreLocksNeeded,
+    Recovered,
+    recover,
+    remove_transaction,
+    sweep,
+    tidy,
+)
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan
 from sagepip.transaction.territory import Territory
 
 _ATTEMPTS = 5
+_OVERTAKEN = frozenset(
+    {errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ESTALE}
+)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """The arguments of :meth:`Transaction.commit`."""
+
+    make_plan: Callable[[], Plan]
+    still_current: Callable[[], bool]
+    what: str
+    lock_timeout: float | None
+    discard_lock: bool
 
 
 class Transaction:
@@ -31,15 +61,27 @@ class Transaction:
         name: the identifier, unique on the site.
         directory: ``SITE/.sagepip/txn/ID``.
         area: where the files wait that will be published.
-        lock: the lock of the site; tells the times waited and held after :meth:`commit`.
+        lock: the locks; tells the times waited and held after :meth:`commit`.
+        made: the directories that were missing, for the sites, the outermost first.
+        published: whether :meth:`commit` has done its work.
     """
 
-    def __init__(self, site: str, directory: str, territory: Territory) -> None:
+    def __init__(
+        self,
+        site: str,
+        directory: str,
+        territory: Territory,
+        others: Sequence[str],
+        made: Sequence[str],
+    ) -> None:
         self.site = site
+        self.made = made
+        self.published = False
         self.name = os.path.basename(directory)
         self.directory = directory
         self.area = StagingArea(directory, territory)
-        self.lock = SiteLock(site)
+        self.lock = SiteLocks([site, *others])
+        self._others = others
 
     def commit(
         self,
@@ -68,63 +110,73 @@ class Transaction:
             CommitError, RecoveryError, LockTimeout, LockError, ConflictError: see there; but for
                 RecoveryError, the site is as it was.
         """
+        change = _Change(make_plan, still_current, what, lock_timeout, discard_lock)
         for attempt in range(_ATTEMPTS):
             # The last one under the lock: in a site that is never still, it must come to an end.
             under_lock = attempt == _ATTEMPTS - 1
-            plan = None if under_lock else self._plan(make_plan, still_current)
+            plan = None if under_lock else _plan(change, self.site)
             if plan is None and not under_lock:
                 continue
             journal = b"" if plan is None else self._journal(plan, what)
-            with self.lock.hold(lock_timeout):
-                recovered = recover(self.site)
-                try:
-                    if plan is None:
-                        plan = make_plan()
-                        journal = self._journal(plan, what)
-                    elif recovered is not None or not still_current():
-                        continue
-                    if plan.still_holds():
-                        self._carry_out(plan, journal)
-                        if discard_lock:
-                            self._discard()
-                        return plan
-                except BaseException as error:
-                    # Also where a signal that was held back ends the command.
-                    if discard_lock and not isinstance(error, RecoveryError):
-                        self._discard()
+            try:
+                done = self._try_under_lock(change, plan, journal)
+            except MoreLocksNeeded:
+                for home in self.lock.homes:
+                    tidy(home, lock_timeout)
+                continue
+            except CommitError as error:
+                # Somebody who takes no lock (a running interpreter that writes bytecode) was
+                # there first; it was rolled back.
+                cause = error.__cause__
+                if under_lock or not isinstance(cause, OSError) or cause.errno not in _OVERTAKEN:
                     raise
-                finally:
-                    if recovered is not None:
-                        sweep(self.site)
+                continue
+            if done is not None:
+                self.published = True
+                return done
         raise ConflictError(
             f"{self.site} changed again and again while the change was planned",
             advice="another program writes to it without the lock; stop it and try again",
         )
 
-    def _plan(
-        self, make_plan: Callable[[], Plan], still_current: Callable[[], bool]
-    ) -> Plan | None:
-        """Return a plan, or None if none could be made because the site was changing."""
-        try:
-            return make_plan()
-        except ConflictError:
-            if still_current():
+    def _try_under_lock(self, change: _Change, plan: Plan | None, journal: bytes) -> Plan | None:
+        """Carry out a plan if it still holds, or one made now; None if it does not hold."""
+        with self.lock.hold(change.lock_timeout):
+            recovered = self._recover()
+            try:
+                if plan is None:
+                    plan = change.make_plan()
+                    journal = self._journal(plan, change.what)
+                elif recovered is not None or not change.still_current():
+                    return None
+                if not plan.still_holds():
+                    return None
+                self._carry_out(plan, journal)
+                if change.discard_lock:
+                    self._discard()
+                return plan
+            except BaseException as error:
+                # Also where a signal that was held back ends the command.
+                if change.discard_lock and not isinstance(error, RecoveryError):
+                    self._discard()
                 raise
-        except FileNotFoundError:
-            return None  # somebody's file went while it was looked at
-        except OSError as error:
-            raise CommitError(
-                f"cannot prepare the change of {self.site}: {error.filename}: {error.strerror}",
-                advice="nothing was changed",
-            ) from error
-        return None
+            finally:
+                if recovered is not None:
+                    for home in self.lock.homes:
+                        sweep(home)
 
     def _journal(self, plan: Plan, what: str) -> bytes:
-        return format_journal(self.site, self.name, what, plan)
+        return format_journal(self.site, self.name, what, plan, self._others)
+
+    def _recover(self) -> Recovered | None:
+        """Resolve what others have left behind since the look before the lock was taken."""
+        found = [recover(home, held=self.lock.homes) for home in self.lock.homes]
+        return next((one for one in found if one is not None), None)
 
     def _carry_out(self, plan: Plan, journal: bytes) -> None:
         sync = bool(os.environ.get("SAGEPIP_SYNC", "").strip("0"))
-        commit_plan(self.site, plan, journal, os.path.join(self.directory, "journal"), sync=sync)
+        temporary = os.path.join(self.directory, "journal")
+        commit_plan(self.site, plan, journal, temporary, sync=sync, others=self._others)
 
     def _discard(self) -> None:
         remove_transaction(self.directory)
@@ -133,20 +185,47 @@ class Transaction:
 
 
 @contextmanager
-def begin_transaction(site: str, territory: Territory) -> Iterator[Transaction]:
+def begin_transaction(
+    site: str,
+    territory: Territory,
+    others: Sequence[str] = (),
+    directories: Sequence[str] = (),
+) -> Iterator[Transaction]:
     """Make a transaction's directory; whatever is left of it is removed at the end.
 
     Args:
         site: the resolved site directory; made if it is missing.
         territory: the live directories that the transaction may change.
+        others: other sites whose locks it needs as well; made if missing.
+        directories: more directories that are made if missing.
 
     Raises:
         CommitError: the directory cannot be made.
     """
+    transaction: Transaction | None = None
+    try:
+        # Held back, so that a signal leaves either nothing or what is removed at the end.
+        with signals_deferred() as mask:
+            made, directory, mark = _make_directories(site, (*others, *directories))
+            transaction = Transaction(site, directory, territory, others, made)
+            try:
+                with signals_masked(mask):
+                    yield transaction
+            finally:
+                _end(site, directory, mark, made)
+    except BaseException as error:
+        if transaction is not None and transaction.published and not isinstance(error, Exception):
+            say_published()
+        raise
+
+
+def _make_directories(site: str, others: Sequence[str]) -> tuple[list[str], str, OwnerMark]:
+    """Make the sites and the transaction's directory; return what was missing, it and its mark."""
     made: list[str] = []
     try:
-        made = make_directories(site)
-        directory, mark = _make_directory(site)
+        for path in (site, *others):
+            made += make_directories(path)
+        return made, *_make_directory(site)
     except OSError as error:
         remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY, TRANSACTIONS))
         remove_directory_if_empty(os.path.join(site, STATE_DIRECTORY))
@@ -158,10 +237,6 @@ def begin_transaction(site: str, territory: Territory) -> Iterator[Transaction]:
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else "is it writable for this user? choose another --prefix, or become its owner",
         ) from error
-    try:
-        yield Transaction(site, directory, territory)
-    finally:
-        _end(site, directory, mark, made)
 
 
 def _make_directory(site: str) -> tuple[str, OwnerMark]:
@@ -203,3 +278,20 @@ def _end(site: str, directory: str, mark: OwnerMark, made: Sequence[str]) -> Non
         )
     finally:
         mark.drop()
+
+
+def _plan(change: _Change, site: str) -> Plan | None:
+    """Return a plan, or None if none could be made because the site was changing."""
+    try:
+        return change.make_plan()
+    except ConflictError:
+        if change.still_current():
+            raise
+    except FileNotFoundError:
+        return None  # somebody's file went while it was looked at
+    except OSError as error:
+        raise CommitError(
+            f"cannot prepare the change of {site}: {error.filename}: {error.strerror}",
+            advice="nothing was changed",
+        ) from error
+    return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
+from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.removal import Removal
@@ -66,9 +67,10 @@ class UninstallPlanner:
         commit = tuple(
             step for path in metadata for step in retire_metadata(self._area, path, self._retire)
         )
-        # The metadata goes first, so that it never lists what is not there; a .pth file next, so
+        links = forget_links(self._area, self._seen.replaced, self._seen.others, self._retire)
+        # The metadata goes first, so that it never lists what is not there; .pth files next, so
         # that none names a module that has gone.
-        return Plan((), commit, tuple(removal.steps), tuple(removal.relied))
+        return Plan((), commit, (*links, *removal.steps), tuple(removal.relied))
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""

@@ -1,0 +1,64 @@
+"""Work out the plan of a staged copy: as that of an installation, but for a whole prefix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from sagepip.ground.errors import ConflictError
+from sagepip.ground.filesystem import is_real_directory
+from sagepip.transaction.planner import Observation, Planner
+from sagepip.transaction.prefix_observation import PrefixObservation
+from sagepip.transaction.staging_area import StagedDistribution, StagingArea
+
+
+class CopyPlanner(Planner):
+    """Plans one staged copy; can be asked again when the prefix has changed meanwhile.
+
+    Files that no distribution lists are replaced, as ``cp`` does: nobody else can say that they
+    belong to an older version of what is copied. Those of other distributions are not.
+
+    Args:
+        area: the staging area, complete.
+        staged: the distributions in it.
+        files: the live paths of all files in it.
+        names: for the directories of each Python that hold metadata, the projects in the tree.
+        overwrite: shell patterns of files that may be replaced whoever owns them.
+    """
+
+    def __init__(
+        self,
+        area: StagingArea,
+        staged: Sequence[StagedDistribution],
+        files: frozenset[str],
+        names: Mapping[tuple[str, ...], Sequence[str]],
+        *,
+        overwrite: Sequence[str] = (),
+    ) -> None:
+        directories = [one for group in names for one in group]
+        super().__init__(area, staged, directories, overwrite=overwrite)
+        self._files = files
+        self._names = names
+
+    def _observe(self) -> Observation:
+        return PrefixObservation(self._names, self._files, self._territory)
+
+    def _published_files(self) -> set[str]:
+        return set(self._files)
+
+    def _is_free(self, live: str) -> bool:
+        return self._seen is not None and live not in self._seen.shared
+
+    def _is_followed_link(self, live: str, found: os.stat_result) -> bool:  # noqa: ARG002
+        return False  # cp does not either; two staged directories could lead to one
+
+    def _refuse(self, live: str) -> None:
+        if not os.path.lexists(live) or (self._seen is not None and live in self._seen.shared):
+            super()._refuse(live)
+        kind = "a directory" if is_real_directory(live) else "a file"
+        if os.path.islink(live):
+            kind = f"a link to {os.readlink(live)}"
+        raise ConflictError(
+            f"{live} is {kind}, and something of another kind in the staged tree",
+            advice="remove the one or the other, or build the package for the prefix as it is",
+        )

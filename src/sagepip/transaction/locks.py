@@ -1,0 +1,72 @@
+"""The locks of several sites, for changes that span them (a staged tree)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from sagepip.ground.filesystem import make_directories
+from sagepip.transaction.lock import SiteLock
+
+
+class SiteLocks:
+    """The exclusive locks of some sites, always taken in the same order: no deadlock.
+
+    Args:
+        homes: the resolved directories that hold them, the one for what belongs to no site first
+            if it is no site itself; others by device and inode. They are made if missing.
+
+    Attributes:
+        waited_seconds: how long the last :meth:`hold` waited, for all of them.
+        held_seconds: how long the last :meth:`hold` held all of them.
+    """
+
+    def __init__(self, homes: Sequence[str]) -> None:
+        self.homes = tuple(homes)
+        self.waited_seconds = 0.0
+        self.held_seconds = 0.0
+
+    def check_obtainable(self) -> None:
+        """Refuse at once what could never be locked (see :meth:`SiteLock.check_obtainable`)."""
+        for home in self.homes:
+            SiteLock(home).check_obtainable()
+
+    @contextmanager
+    def hold(self, timeout: float | None = None) -> Iterator[None]:
+        """Hold all locks for the body of a ``with`` statement.
+
+        Args:
+            timeout: seconds to wait at most, for all together; None to wait for ever.
+
+        Raises:
+            LockTimeout, LockError: see :meth:`SiteLock.hold`.
+        """
+        started = time.monotonic()
+        with ExitStack() as held:
+            for home in _in_order(self.homes):
+                held.enter_context(SiteLock(home).hold(timeout, started))
+            acquired = time.monotonic()
+            self.waited_seconds = acquired - started
+            try:
+                yield
+            finally:
+                self.held_seconds = time.monotonic() - acquired
+
+    def discard(self) -> None:
+        """Remove the files of the locks, which are held, from a tree that keeps nothing of ours."""
+        for home in self.homes:
+            SiteLock(home).discard()
+
+
+def _in_order(homes: Sequence[str]) -> list[str]:
+    def key(home: str) -> tuple[int, int, int]:
+        make_directories(home)
+        found = os.stat(home)
+        # A prefix that is no site comes before its sites: they may be made under its lock.
+        is_above = any(other.startswith(home.rstrip(os.sep) + os.sep) for other in homes)
+        return (not is_above, found.st_dev, found.st_ino)
+
+    keys = {home: key(home) for home in homes}
+    return sorted(keys, key=keys.__getitem__)

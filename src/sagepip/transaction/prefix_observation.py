@@ -1,0 +1,68 @@
+"""What a plan for a whole prefix takes for granted of its sites."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from sagepip.transaction.installed import InstalledDistribution
+from sagepip.transaction.observation import SiteObservation, listed_by
+from sagepip.transaction.territory import Territory
+
+
+class PrefixObservation:
+    """The distributions of several sites at one moment, seen from a change of some of them.
+
+    A project that is installed for one Python is another than that of the same name for the next.
+
+    Args:
+        names: for the directories of each Python that hold metadata, the projects to change.
+        arriving: the live paths of the files that will be published.
+        territory: what may be touched.
+
+    Attributes:
+        replaced: the installed versions of those projects.
+        old: the live paths of their files that no other distribution lists.
+        others: all other distributions.
+        shared: the live paths that another distribution lists, and its name and version.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[tuple[str, ...], Iterable[str]],
+        arriving: Collection[str],
+        territory: Territory,
+    ) -> None:
+        # What lists no files is superseded all the same, as cp would have done.
+        self._seen = [
+            SiteObservation(directories, wanted, territory, may_leave=lambda _: True)
+            for directories, wanted in names.items()
+        ]
+        self.replaced: Sequence[InstalledDistribution] = [
+            old for one in self._seen for old in one.replaced
+        ]
+        self.others: Sequence[InstalledDistribution] = [
+            other for one in self._seen for other in one.others
+        ]
+        self.old = {path for one in self._seen for path in one.old}
+        there = {path for path in arriving if path not in self.old and os.path.lexists(path)}
+        self.shared: dict[str, str] = {}
+        for one in self._seen:
+            self.shared |= one.shared | listed_by(one.others, there)
+        self.old -= self.shared.keys()
+
+    def still_current(self, touched: Collection[str]) -> bool:
+        """Whether nothing has come or gone since that matters (see ``SiteObservation``)."""
+        return all(one.still_current(touched) for one in self._seen)
+
+
+def python_of(site: str) -> str:
+    """Return what the sites of one Python in a prefix have in common: ``lib`` or ``lib64`` not.
+
+    Args:
+        site: the path of a directory that holds distributions.
+    """
+    above = os.path.dirname(site)
+    if os.path.basename(above).startswith(("python", "pypy")):
+        return os.path.join(os.path.dirname(os.path.dirname(above)), os.path.basename(above))
+    return site

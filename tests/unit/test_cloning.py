@@ -1,0 +1,95 @@
+"""The cloner: what ``cp -Rp`` keeps, with and without the kernel's help."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sagepip.ground.cloning import Cloner
+
+CONTENT = bytes(range(256)) * 5000
+needs_range = pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="needs copy_file_range")
+
+
+def _refused(number: int, after: int) -> Callable[[int, int, int], int]:
+    """Return a ``copy_file_range`` that copies some bytes, then fails."""
+    really, calls = os.copy_file_range, [0]
+
+    def copy_file_range(source: int, target: int, count: int) -> int:
+        calls[0] += 1
+        if calls[0] > 1 or not after:
+            raise OSError(number, os.strerror(number))
+        return really(source, target, min(count, after))
+
+    return copy_file_range
+
+
+@needs_range
+@pytest.mark.parametrize("after", [0, 1000])
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP])
+def test_without_the_call(
+    number: int, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is copied all the same, also if the call fails in the middle."""
+    (tmp_path / "a").write_bytes(CONTENT)
+    monkeypatch.setattr(os, "copy_file_range", _refused(number, after))
+    Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_bytes() == CONTENT
+
+
+@needs_range
+def test_no_space_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    monkeypatch.setattr(os, "copy_file_range", _refused(errno.ENOSPC, 1000))
+    with pytest.raises(OSError, match="No space"):
+        Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+
+
+@needs_range
+def test_nobody_else_reads_it_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is none if it is readable until its mode is set."""
+    seen: list[int] = []
+    really = os.copy_file_range
+
+    def copy_file_range(source: int, target: int, count: int) -> int:
+        seen.append(stat.S_IMODE(os.fstat(target).st_mode))
+        return really(source, target, count)
+
+    (tmp_path / "a").write_bytes(CONTENT)
+    (tmp_path / "a").chmod(0o640)
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range)
+    Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert {mode & 0o077 for mode in seen} == {0}
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o640
+
+
+def test_it_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    (tmp_path / "b").write_text("b")
+    with pytest.raises(FileExistsError):
+        Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_text() == "b"
+
+
+def test_tree(tmp_path: Path) -> None:
+    """Directories keep their times, hard links are within the tree alone."""
+    tree = tmp_path / "tree"
+    (tree / "d/e").mkdir(parents=True)
+    (tree / "d/a").write_bytes(CONTENT)
+    os.link(tree / "d/a", tree / "d/e/b")
+    os.link(tree / "d/a", tmp_path / "outside")
+    (tree / "d/link").symlink_to("nowhere")
+    for path in (tree / "d/e", tree / "d", tree):
+        os.utime(path, ns=(5, 1_234_567_891))
+    Cloner().clone_tree(str(tree), str(tmp_path / "copy"))
+    copy = tmp_path / "copy"
+    assert (copy / "d/a").stat().st_nlink == 2
+    assert (copy / "d/a").samefile(copy / "d/e/b")
+    assert os.readlink(copy / "d/link") == "nowhere"
+    for path in (copy, copy / "d", copy / "d/e"):
+        assert path.stat().st_mtime_ns == 1_234_567_891

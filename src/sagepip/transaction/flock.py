@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +16,6 @@ from sagepip.ground.errors import LockError
 
 BaseFileLock = filelock.BaseFileLock
 Timeout = filelock.Timeout
-# Only the one process that has passed the gate polls, and only while a holder that did not
-# come through the gate (flock(1), a shared reader) is inside.
-_POLL_SECONDS = 0.003
 _NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
@@ -30,7 +28,6 @@ def exclusive_file_lock(path: str, on_acquired: Callable[[int], None]) -> filelo
     """
     return filelock.FileLock(
         path,
-        poll_interval=_POLL_SECONDS,
         thread_local=False,
         fallback_to_soft=False,
         preserve_lock_file=True,
@@ -159,6 +156,8 @@ class _Waiter(threading.Thread):
         self._abandoned = False
 
     def run(self) -> None:
+        # A signal that came here would be lost: to the main thread, and to its sigwait.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             fcntl.flock(self._descriptor, self._operation)
         except OSError as error:

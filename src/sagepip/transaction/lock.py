@@ -3,7 +3,7 @@
 ``SITE/.sagepip/lock`` is a whole-file ``flock(2)``, taken exclusively through
 :class:`filelock.FileLock`, and open to ``flock(1)``. ``gate`` stands before it: a contender first
 queues there in the kernel, in order of arrival, and drops it once it holds ``lock``; so exactly
-one sagepip process polls ``lock`` at any time, and readers cannot starve a writer.
+one sagepip process contends for ``lock`` at any time, and readers cannot starve a writer.
 """
 
 from __future__ import annotations
@@ -146,14 +146,7 @@ class SiteLock:
                 continue  # the directory was discarded meanwhile
             try:
                 lock = exclusive_file_lock(self._files.lock, self._remember)
-                try:
-                    lock.acquire(timeout=0)
-                except Timeout:
-                    patience.say()
-                    try:
-                        lock.acquire(patience.left)
-                    except Timeout:
-                        raise patience.timed_out() from None
+                self._take(lock, patience)
             except FileNotFoundError:
                 continue
             finally:
@@ -161,6 +154,22 @@ class SiteLock:
             if still_names(self._files.lock, self._descriptor):
                 return lock
             lock.release()
+
+    def _take(self, lock: BaseFileLock, patience: Patience) -> None:
+        """Take the lock as the first in the queue, without looking again and again."""
+        while True:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                # FileLock would poll: the kernel tells when it has become free. Only one that
+                # does not come through the gate can take it between the two.
+                descriptor = self._files.open_lock(writing=True)
+                try:
+                    patience.wait(descriptor)
+                finally:
+                    os.close(descriptor)
+            else:
+                return
 
     def _remember(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -60,10 +60,17 @@ def test_killed_command_leaves_old_or_new(name: str, tmp_path: Path) -> None:
 @needs_strace
 @pytest.mark.parametrize(
     "name",
-    ["two sites, metadata moves back", "upgrade, scripts elsewhere", "reinstall, no exchange"],
+    [
+        "two sites, metadata moves back",
+        "upgrade, scripts elsewhere",
+        "reinstall, no exchange",
+        "staged copy, upgrade",
+        "staged copy, two sites",
+        "staged copy, C library",
+    ],
 )
 def test_killed_in_other_places(name: str, tmp_path: Path, elsewhere: Path | None) -> None:
-    """The same with two sites, with scripts on another file system, and with plain renames."""
+    """The same with several sites or file systems, with plain renames, and for staged copies."""
     matrix = make_matrix(name, tmp_path, elsewhere)
     outcome = matrix.kills(sample(matrix.points(), renames=10, others=4), workers=3)
     assert outcome.violations == []

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.ground.destination import find_destination
+from sagepip.ground.target_python import TargetPython
+from sagepip.transaction.territory import Territory
+from sagepip.transaction.transaction import begin_transaction
 from tests.e2e.commands import Terminal, error_line
 from tests.e2e.locking import (
+    INSTALL,
     LOCK,
     NOBODY,
     end,
@@ -29,6 +34,7 @@ from tests.e2e.locking import (
     start,
     state,
 )
+from tests.wheels import make_wheel
 
 pytestmark = [needs_root, needs_flock]
 UNTIL_TOLD = ("sh", "-c", "echo in; read line")
@@ -47,12 +53,14 @@ def site() -> Iterator[Path]:
         yield new_site(directory / "prefix")
 
 
-def as_nobody(terminal: Terminal, *words: str | Path, status: int = 0) -> str:
-    """Run sage-pip-lock as nobody; return what it said."""
+def as_nobody(
+    terminal: Terminal, *words: str | Path, status: int = 0, program: str = LOCK, tmp: str = ""
+) -> str:
+    """Run a command as nobody; return what it said."""
     done = subprocess.run(
-        [*NOBODY, LOCK, *words],
+        [*NOBODY, program, *words],
         cwd="/",
-        env=terminal.environ,
+        env=terminal.environ | ({"TMPDIR": tmp} if tmp else {}),
         capture_output=True,
         text=True,
         check=False,
@@ -110,6 +118,26 @@ def test_shared_site(terminal: Terminal, site: Path, first: str, mode: int) -> N
     as_nobody(terminal, *words)
     found = lock_of(site).stat()
     assert stat.S_IMODE(found.st_mode) & 0o020 or found.st_mode & 0o002
+
+
+def test_second_user_stages_beside_the_first(terminal: Terminal, site: Path) -> None:
+    """While a user's transaction is under way another may begin one in a site that both share."""
+    shutil.rmtree(site / ".sagepip")
+    site.chmod(0o777)
+    wheel = make_wheel(site.parent, "pkg", "1", {"pkg.py": ""})
+    temporary = site.parent / "tmp"
+    temporary.mkdir(mode=0o777)
+    temporary.chmod(0o777)
+    destination = find_destination(TargetPython.running(), target=str(site))
+    before = os.umask(0o077)
+    try:
+        with begin_transaction(str(site), Territory.of(destination)):
+            words = ("--no-index", "--target", site, wheel)
+            as_nobody(terminal, *words, program=INSTALL, tmp=str(temporary))
+    finally:
+        os.umask(before)
+    assert (site / "pkg.py").exists()
+    assert sorted(os.listdir(site / ".sagepip")) == ["gate", "lock"]
 
 
 def test_private_site_stays_private(terminal: Terminal, site: Path) -> None:

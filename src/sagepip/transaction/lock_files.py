@@ -89,10 +89,8 @@ class LockFiles:
             os.close(self.open_lock(writing=True))
             return
         directory, site = self.inner
-        made = make_directories(directory)
+        make_for_writers(directory, site)
         writers = _writers(os.stat(site))
-        if made:
-            _admit(directory, site, writers | (writers & 0o022) >> 1)
         for path in (self.gate, self.lock):
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -134,6 +132,17 @@ class LockFiles:
             if error.errno not in DENIED or not os.path.exists(self.gate):
                 raise
             return os.open(self.gate, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def make_for_writers(directory: str, site: str) -> None:
+    """Make a directory of a site's that is missing; who may write to the site may write to it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if make_directories(directory):
+        writers = _writers(os.stat(site))
+        _admit(directory, site, writers | (writers & 0o022) >> 1)
 
 
 def _writers(site: os.stat_result) -> int:

@@ -20,6 +20,7 @@ from sagepip.transaction.commit import (
 )
 from sagepip.transaction.journal import format_journal, read_journal
 from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.lock_files import make_for_writers
 from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.owner_mark import OwnerMark
 from sagepip.transaction.recovery import (
@@ -245,6 +246,8 @@ def _make_directory(site: str) -> tuple[str, OwnerMark]:
         directory = os.path.join(parent, secrets.token_hex(8))
         mark = OwnerMark(os.path.join(directory, OWNER))
         try:
+            make_for_writers(os.path.dirname(parent), site)
+            make_for_writers(parent, site)
             make_directories(directory)
             if mark.take():
                 return directory, mark

@@ -19,6 +19,8 @@ def violations_of_g1(site: Path, *, hashes: bool = True) -> list[str]:
     if not site.is_dir():
         return []
     found: list[str] = []
+    for info in sorted(site.glob("*.egg-info")):
+        found += _violations_of_egg_info(info)
     for info in sorted(site.glob("*.dist-info")):
         record = info / "RECORD"
         if not (info / "METADATA").is_file() or not record.is_file():
@@ -40,12 +42,24 @@ def violations_of_g1(site: Path, *, hashes: bool = True) -> list[str]:
     return found
 
 
+def _violations_of_egg_info(info: Path) -> list[str]:
+    if info.is_file():
+        return []  # it lists nothing
+    if not (info / "PKG-INFO").is_file():
+        return [f"{info.name}: PKG-INFO is missing"]
+    listed = info / "installed-files.txt"
+    rows = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    missing = [row for row in rows if not os.path.lexists(os.path.normpath(info / row))]
+    return [f"{info.name}: {row} is missing" for row in missing]
+
+
 def versions(site: Path, name: str) -> list[str]:
-    """Return the versions of a project whose dist-info is visible."""
+    """Return the versions of a project whose metadata is visible."""
     prefix = name + "-"
     return sorted(
-        path.name.removeprefix(prefix).removesuffix(".dist-info")
-        for path in site.glob(f"{name}-*.dist-info")
+        path.stem.removeprefix(prefix)
+        for kind in ("dist-info", "egg-info")
+        for path in site.glob(f"{name}-*.{kind}")
     )
 
 

@@ -21,6 +21,7 @@ _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 SITE = Path("lib") / _VERSION / "site-packages"
 PLATFORM_SITE = Path("lib64") / _VERSION / "site-packages"
 _SCRIPTS = "bin"
+_METADATA = (".dist-info", ".egg-info")
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,15 @@ class Tree:
         return {
             str(path.relative_to(self.prefix))
             for site in (SITE, PLATFORM_SITE)
-            for path in (self.prefix / site).glob("*.dist-info")
+            if (self.prefix / site).is_dir()
+            for path in (self.prefix / site).iterdir()
+            if path.suffix in _METADATA
         }
 
 
 def metadata_in(tree: Snapshot) -> set[str]:
     """Return the metadata directories of a snapshot."""
-    return {name for name in tree if name.endswith(".dist-info")}
+    return {name for name in tree if name.endswith(_METADATA)}
 
 
 def without_state(tree: Snapshot) -> Snapshot:

@@ -91,6 +91,7 @@ def make_copy_scenarios(wheels: Path, plain: Sequence[Scenario]) -> list[Scenari
     trees = wheels / "trees"
     alpha = make_staged_tree(trees / "alpha", second)
     library, newer = _make_library(trees / "library", "1"), _make_library(trees / "newer", "2")
+    legacy = make_legacy(make_staged_tree(trees / "legacy", second))
     both = make_staged_tree(trees / "both", second)
     other = make_staged_tree(trees / "other", make_wheel(wheels, "native", "1", {"native.py": ""}))
     (other / "lib").rename(both / "lib64")
@@ -99,6 +100,7 @@ def make_copy_scenarios(wheels: Path, plain: Sequence[Scenario]) -> list[Scenari
         Scenario("staged copy, upgrade", (first,), project="alpha", staged=alpha),
         Scenario("staged copy --move, upgrade", (first,), project="alpha", staged=alpha, move=True),
         Scenario("staged copy, C library", (), staged=newer, staged_before=library),
+        Scenario("staged copy, egg-info", (first,), project="alpha", staged=legacy),
         Scenario("staged copy, two sites", (first,), project="alpha", staged=both, move=True),
     ]
 
@@ -111,6 +113,19 @@ def make_staged_tree(directory: Path, *wheels: Path) -> Path:
         shutil.rmtree(state)
     _make_library(directory, "1")
     return directory
+
+
+def make_legacy(tree: Path) -> Path:
+    """Turn the metadata in a staged tree into what pip made before there were wheels."""
+    for info in list(tree.rglob("*.dist-info")):
+        rows = (info / "RECORD").read_text(encoding="utf-8").splitlines()
+        paths = [row.rsplit(",", 2)[0] for row in rows]
+        egg = info.rename(info.with_suffix(".egg-info"))
+        (egg / "METADATA").rename(egg / "PKG-INFO")
+        listed = ["PKG-INFO", *(f"../{path}" for path in paths if not path.startswith(info.name))]
+        (egg / "installed-files.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+        (egg / "RECORD").unlink()
+    return tree
 
 
 def _make_library(directory: Path, version: str) -> Path:

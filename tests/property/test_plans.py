@@ -27,6 +27,7 @@ from sagepip.transaction.steps import (
     Place,
     Plan,
     RemoveDirectory,
+    Replace,
     Retire,
     Step,
     Swap,
@@ -77,11 +78,13 @@ class Drafter:
         waiting = [path for path in self._staged() if commits or path != self._new + METADATA]
         absent, replaceable, removable = self._absent(), self._replaceable(), self._removable()
         directories = [path for path in replaceable if self._tree[path].is_directory]
+        staged_files, live_files = self._files_of(waiting), self._files_of(replaceable)
         kinds = {
             "place": waiting and absent,
             "swap": waiting and replaceable,
             "retire": removable,
-            "replace": not commits and waiting and replaceable,
+            "replace": staged_files and live_files,
+            "vacate": not commits and waiting and replaceable,
             "mkdir": not commits and absent,
             "take apart": not commits and directories,
         }
@@ -97,13 +100,19 @@ class Drafter:
             self._take_apart(self._pick(directories))
         elif kind == "retire":
             self._retire(self._pick(removable))
+        elif kind == "replace":  # where two names cannot be exchanged
+            staged, live = self._pick(staged_files), self._pick(live_files)
+            trash = f"{self._trash}{len(self.steps)}"
+            identities = (self._tree[staged].identity, self._tree[live].identity)
+            self._add(Replace(staged, live, trash, *identities))
+            self._settled |= {trash}
         else:
             staged, live = self._pick(waiting), self._pick(replaceable)
             if kind == "swap":
                 identities = (self._tree[staged].identity, self._tree[live].identity)
                 self._add(Swap(staged, live, *identities))
                 self._settled |= {staged, live}
-            else:  # where two names cannot be exchanged
+            else:  # nor can a file have two
                 self._retire(live)
                 self._place(staged, live, vacated=True)
         return True
@@ -133,6 +142,9 @@ class Drafter:
         else:
             self._settled.add(step.target)
         self._tree = apply(self._tree, [step])
+
+    def _files_of(self, paths: list[str]) -> list[str]:
+        return [path for path in paths if not self._tree[path].is_directory]
 
     def _pick(self, paths: list[str]) -> str:
         return self._data.draw(st.sampled_from(paths))

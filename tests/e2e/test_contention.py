@@ -10,7 +10,17 @@ import pytest
 
 from sagepip.transaction.kernel_locks import kernel_locks
 from tests.e2e.commands import Terminal
-from tests.e2e.locking import INSTALL, LOCK, end, hold, needs_proc, new_site, reap, start
+from tests.e2e.locking import (
+    INSTALL,
+    LOCK,
+    end,
+    hold,
+    needs_proc,
+    new_site,
+    reap,
+    start,
+    wait_for_note,
+)
 from tests.guarantees import versions, violations_of_g1
 from tests.wheels import make_wheel
 
@@ -79,3 +89,21 @@ def test_queue_of_64(terminal: Terminal, tmp_path: Path, install_every: int) -> 
     assert sorted(found, key=int) == expected if installed else found == expected
     assert all(versions(site, name) == ["1"] for name in installed)
     assert violations_of_g1(site) == []
+
+
+@needs_proc
+def test_first_installation_waits_for_the_prefix(terminal: Terminal, tmp_path: Path) -> None:
+    """Who locks a prefix that has no site yet keeps out the installation that makes its first."""
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    wheel = make_wheel(tmp_path, "pkg", "1", {"pkg.py": ""})
+    holder = hold(terminal, prefix)
+    install = start(terminal, INSTALL, "--no-index", "--prefix", prefix, wheel)
+    assert str(prefix) in wait_for_note(install)
+    assert not list(prefix.glob("lib/python*/site-packages/pkg*"))
+    end(holder)
+    _, errors = install.communicate(timeout=60)
+    assert install.returncode == 0, errors
+    (site,) = prefix.glob("lib/python*/site-packages")
+    assert versions(site, "pkg") == ["1"]
+    assert not (prefix / ".sagepip" / "journal").is_symlink()

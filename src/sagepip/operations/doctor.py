@@ -9,7 +9,7 @@ from functools import partial
 
 from sagepip.ground.destination import Destination
 from sagepip.operations.environment_check import check_not_externally_managed
-from sagepip.operations.recover import RecoverReport, recover_site
+from sagepip.operations.recover import RecoverReport, lock_homes, recover_site
 from sagepip.operations.repair import RepairPlanner
 from sagepip.operations.steady import steady
 from sagepip.operations.symptoms import Diagnosis, Symptom
@@ -107,7 +107,8 @@ def _removable(destination: Destination) -> Sequence[Diagnosis]:
 
 def _remove(request: DoctorRequest) -> tuple[Diagnosis, ...]:
     destination = request.destination
-    with begin_transaction(destination.site, Territory.of(destination)) as transaction:
+    site, *others = lock_homes(destination)
+    with begin_transaction(site, Territory.of(destination), others) as transaction:
         planner = RepairPlanner(transaction.area, partial(_removable, destination))
         transaction.commit(
             planner.plan,

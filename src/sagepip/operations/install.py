@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.operations.candidates import Candidate, CandidateCollector
-from sagepip.operations.recover import tidy_destination
+from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.unchanged import is_installed_intact
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.unpack import stage_wheel
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
-from sagepip.transaction.lock import SiteLock
+from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.planner import Planner
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
@@ -40,7 +40,7 @@ def install(request: InstallRequest) -> InstallReport:
     _check_environment(request)
     _check_report(request)
     if not request.dry_run:
-        SiteLock(request.destination.site).check_obtainable()
+        SiteLocks(lock_homes(request.destination)).check_obtainable()
         tidy_destination(request.destination, request.lock_timeout)
     with WorkDirectory() as work:
         collector = CandidateCollector(request, work)
@@ -114,7 +114,8 @@ def _publish(
     # for once, before anything is made.
     site = destination.site
     started = time.monotonic()
-    with begin_transaction(site, Territory.of(destination)) as transaction:
+    others = lock_homes(destination)[1:]
+    with begin_transaction(site, Territory.of(destination), others) as transaction:
         staged = _stage(request, candidates, transaction)
         stage_seconds = time.monotonic() - started
         replaced = _commit(request, staged, transaction)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.operations.environment_check import check_not_externally_managed
-from sagepip.operations.recover import tidy_destination
+from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
-from sagepip.transaction.lock import SiteLock
+from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
@@ -69,7 +69,7 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     destination = request.destination
     site = destination.site
     directories = destination.metadata_directories
-    SiteLock(site).check_obtainable()
+    SiteLocks(lock_homes(destination)).check_obtainable()
     tidy_destination(destination, request.lock_timeout)
     found = find_installed(directories, request.names)
     installed = {one.name for one in found}
@@ -82,7 +82,8 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     if request.confirm is not None and not request.confirm(found):
         return UninstallReport((), missing, site)
     names = sorted(installed)
-    with begin_transaction(site, Territory.of(destination)) as transaction:
+    others = lock_homes(destination)[1:]
+    with begin_transaction(site, Territory.of(destination), others) as transaction:
         planner = UninstallPlanner(transaction.area, names, directories)
         what = "uninstall " + ", ".join(one.label for one in found)
         transaction.commit(

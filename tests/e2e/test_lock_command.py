@@ -367,7 +367,7 @@ def test_default_is_that_of_other_commands(terminal: Terminal, tmp_path: Path) -
 
 
 def test_site_that_appears_meanwhile(terminal: Terminal, tmp_path: Path) -> None:
-    """A prefix that gets a site while its own lock is waited for is locked as that site."""
+    """A prefix that gets a site while its own lock is waited for is locked with that site."""
     bare = tmp_path / "bare"
     bare.mkdir()
     holder = hold(terminal, bare)
@@ -377,7 +377,7 @@ def test_site_that_appears_meanwhile(terminal: Terminal, tmp_path: Path) -> None
     end(holder)
     expect(waiting, "in")
     assert state(lock_of(site)) == "exclusive"
-    assert state(bare / ".sagepip" / "lock") == "free"
+    assert state(bare / ".sagepip" / "lock") == "exclusive"
     end(waiting)
 
 

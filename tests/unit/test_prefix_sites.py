@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagepip.transaction.prefix_sites import lock_home, own_sites
+from sagepip.transaction.prefix_sites import own_sites
 
 
 def test_sites(tmp_path: Path) -> None:
@@ -27,7 +27,6 @@ def test_sites(tmp_path: Path) -> None:
     (tmp_path / "libfile").write_text("")
     found = own_sites(str(tmp_path))
     assert found == sorted(map(str, sites))
-    assert lock_home(str(tmp_path)) == found[0]
     (tmp_path / "link").symlink_to(".")
     assert own_sites(str(tmp_path / "link")) == found
 
@@ -44,18 +43,14 @@ def test_site_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["missing", "empty", "file"])
 def test_none(tmp_path: Path, prefix: str) -> None:
-    """A prefix without a site, there or not, has its own lock."""
+    """A prefix need not have a site, nor be there."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     assert own_sites(str(tmp_path / prefix)) == []
-    assert lock_home(str(tmp_path / prefix)) == str(tmp_path / prefix)
 
 
 def test_site_itself(tmp_path: Path) -> None:
-    """A site directory stands for itself, and a target directory that holds a lock too."""
+    """A site directory stands for itself."""
     site = tmp_path / "lib" / "python3.12" / "site-packages"
     site.mkdir(parents=True)
     assert own_sites(str(site)) == [str(site)]
-    target = tmp_path / "target"
-    (target / ".sagepip").mkdir(parents=True)
-    assert lock_home(str(target)) == str(target)

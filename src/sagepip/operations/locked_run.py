@@ -13,9 +13,9 @@ from sagepip.ground.errors import LockError, RecoveryError
 from sagepip.operations.command_process import CommandEnd, run_command
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import environ_under
-from sagepip.transaction.journal import journal_path
+from sagepip.transaction.journal import has_state, journal_path
 from sagepip.transaction.lock_files import LockFiles
-from sagepip.transaction.prefix_sites import lock_home, own_sites
+from sagepip.transaction.prefix_sites import own_sites
 from sagepip.transaction.recovery import tidy
 
 
@@ -40,12 +40,15 @@ class LockedRun:
 
 
 def locks_of_prefix(prefix: str) -> list[LockFiles]:
-    """Return the locks of a prefix: those of all its sites, or its own while it has none.
+    """Return the locks of a prefix: its own if it has, or has had, no site; those of its sites.
 
     Args:
         prefix: the prefix; it may not exist.
     """
-    return [LockFiles.of_site(site) for site in _in_order(own_sites(prefix) or [lock_home(prefix)])]
+    home = os.path.realpath(prefix)
+    sites = own_sites(prefix)
+    own = [home] if home not in sites and (not sites or has_state(home)) else []
+    return [LockFiles.of_site(site) for site in (*own, *_in_order(sites))]
 
 
 def run_locked(request: LockedRun, environ: Mapping[str, str]) -> CommandEnd:

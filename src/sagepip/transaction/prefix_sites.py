@@ -37,21 +37,6 @@ def own_sites(prefix: str) -> list[str]:
     return sorted(found.values())
 
 
-def lock_home(prefix: str) -> str:
-    """Return the directory whose ``.sagepip`` holds the lock for what belongs to no site.
-
-    It is the first of the prefix's own sites; without any, the resolved prefix itself.
-
-    Args:
-        prefix: the prefix; it may not exist.
-
-    Raises:
-        OSError: as :func:`own_sites`.
-    """
-    sites = own_sites(prefix)
-    return sites[0] if sites else os.path.realpath(prefix)
-
-
 def _children(directory: str, beginnings: tuple[str, ...]) -> list[str]:
     try:
         names = os.listdir(directory)

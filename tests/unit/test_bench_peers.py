@@ -17,7 +17,7 @@ from bench.processes import ProcessTable
 from tests.crash.strace import has_strace
 from tests.wheels import make_wheel
 
-PREFIX = Path("/work/prefix")
+PREFIX = Path("/opt/prefix")
 POINT = Point("mkdir", 1, "", "mkdir PREFIX/a")
 
 
@@ -30,16 +30,16 @@ def call(text: str, time: float = 1.0) -> Call:
 @pytest.mark.parametrize(
     ("text", "changes"),
     [
-        ('mkdir("/work/prefix/a", 0777) = 0', True),
-        ('mkdir("/work/prefix/a", 0777) = -1 EEXIST (File exists)', False),
-        ('mkdir("/work/prefix-2/a", 0777) = 0', False),
-        ('rename("/elsewhere/a", "/work/prefix/a") = 0', True),
-        ('openat(AT_FDCWD</work>, "/work/prefix/a", O_RDONLY) = 3</work/prefix/a>', False),
-        ('openat(AT_FDCWD</work>, "/work/prefix/a", O_RDWR|O_CREAT) = 3</work/prefix/a>', True),
-        ('write(3</work/prefix/a>, ""..., 10) = 10', True),
-        ('unlinkat(3</work/prefix/a>, "b", 0) = 0', True),
-        ("ioctl(4</work/prefix/a>, FIOCLEX) = 0", False),
-        ("ioctl(4</work/prefix/a>, BTRFS_IOC_CLONE or FICLONE, 5) = 0", True),
+        ('mkdir("/opt/prefix/a", 0777) = 0', True),
+        ('mkdir("/opt/prefix/a", 0777) = -1 EEXIST (File exists)', False),
+        ('mkdir("/opt/prefix-2/a", 0777) = 0', False),
+        ('rename("/elsewhere/a", "/opt/prefix/a") = 0', True),
+        ('openat(AT_FDCWD</opt>, "/opt/prefix/a", O_RDONLY) = 3</opt/prefix/a>', False),
+        ('openat(AT_FDCWD</opt>, "/opt/prefix/a", O_RDWR|O_CREAT) = 3</opt/prefix/a>', True),
+        ('write(3</opt/prefix/a>, ""..., 10) = 10', True),
+        ('unlinkat(3</opt/prefix/a>, "b", 0) = 0', True),
+        ("ioctl(4</opt/prefix/a>, FIOCLEX) = 0", False),
+        ("ioctl(4</opt/prefix/a>, BTRFS_IOC_CLONE or FICLONE, 5) = 0", True),
     ],
 )
 def test_a_call_that_changes_the_prefix_is_told_from_others(text: str, changes: bool) -> None:
@@ -53,11 +53,11 @@ def test_lines_that_are_no_calls_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ('"/work/prefix/bin/.tmpaGqYUu"', '"/work/prefix/bin/.tmpRphgbj"'),
-        ('"/work/prefix/RECORDzfgik2ui.tmp"', '"/work/prefix/RECORDaaaaaaaa.tmp"'),
-        ('"/work/prefix/x.pyc.1405474"', '"/work/prefix/x.pyc.99"'),
-        ('"/work/prefix/.sagepip/txn/d7d5/new"', '"/work/prefix/.sagepip/txn/ffff/new"'),
-        ('"/work/prefix/a", "/tmp/one"', '"/work/prefix/a", "/tmp/two"'),
+        ('"/opt/prefix/bin/.tmpaGqYUu"', '"/opt/prefix/bin/.tmpRphgbj"'),
+        ('"/opt/prefix/RECORDzfgik2ui.tmp"', '"/opt/prefix/RECORDaaaaaaaa.tmp"'),
+        ('"/opt/prefix/x.pyc.1405474"', '"/opt/prefix/x.pyc.99"'),
+        ('"/opt/prefix/.sagepip/txn/d7d5/new"', '"/opt/prefix/.sagepip/txn/ffff/new"'),
+        ('"/opt/prefix/a", "/tmp/one"', '"/opt/prefix/a", "/tmp/two"'),
     ],
 )
 def test_a_call_is_known_again_under_another_random_name(one: str, other: str) -> None:
@@ -66,24 +66,24 @@ def test_a_call_is_known_again_under_another_random_name(one: str, other: str) -
 
 
 def test_another_name_is_another_call() -> None:
-    one, other = (call(f'rmdir("/work/prefix/{name}") = 0') for name in "ab")
+    one, other = (call(f'rmdir("/opt/prefix/{name}") = 0') for name in "ab")
     assert one.signature(PREFIX) != other.signature(PREFIX)
 
 
 def test_a_killed_call_is_known_again() -> None:
-    ended = call('mkdir("/work/prefix/a", 0777) = 0')
-    killed = call('mkdir("/work/prefix/a", 0777) = ?')
+    ended = call('mkdir("/opt/prefix/a", 0777) = 0')
+    killed = call('mkdir("/opt/prefix/a", 0777) = ?')
     assert ended.signature(PREFIX) == killed.signature(PREFIX)
     assert killed.result == "?"
 
 
 def test_points_are_counted_by_thread_and_by_path_where_threads_may_be_confused() -> None:
-    first = [call('unlink("/work/prefix/a") = 0', 1), call('unlink("/work/prefix/b") = 0', 2)]
+    first = [call('unlink("/opt/prefix/a") = 0', 1), call('unlink("/opt/prefix/b") = 0', 2)]
     second = [
         call('mkdir("/elsewhere") = 0', 3),
-        call('mkdir("/work/prefix/c") = 0', 4),
-        call('unlink("/work/prefix/d") = 0', 5),
-        call('unlink("/work/prefix/.tmpabcdef") = 0', 6),
+        call('mkdir("/opt/prefix/c") = 0', 4),
+        call('unlink("/opt/prefix/d") = 0', 5),
+        call('unlink("/opt/prefix/.tmpabcdef") = 0', 6),
     ]
     found = find_points([second, first], PREFIX)
     assert [(one.name, one.ordinal, one.path) for one in found] == [

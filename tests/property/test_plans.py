@@ -370,7 +370,7 @@ def _matters(plan: Plan, path: str, change: str) -> bool:
             return True
     made = {step.path for step in plan.steps if isinstance(step, MakeDirectory)}
     for step in plan.steps:
-        if isinstance(step, Swap) and within(step.target):
+        if isinstance(step, Swap | Replace) and within(step.target):
             return True
         if isinstance(step, Retire) and not step.made_by_plan and within(step.source):
             return True

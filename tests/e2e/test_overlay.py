@@ -31,7 +31,7 @@ def mount(*arguments: str) -> bool:
 def layers(tmp_path: Path) -> Iterator[Path]:
     """Make a directory that is an overlay over ``tmp_path/lower``, once that is populated."""
     lower = tmp_path / "lower"
-    for name in ("lower", "upper", "work", "merged"):
+    for name in ("lower", "upper", "scratch", "merged"):
         (tmp_path / name).mkdir()
     yield lower
     subprocess.run(["umount", "--lazy", tmp_path / "merged"], capture_output=True, check=False)
@@ -40,7 +40,7 @@ def layers(tmp_path: Path) -> Iterator[Path]:
 def put_over(lower: Path) -> Path:
     """Mount the overlay and return it."""
     base = lower.parent
-    options = f"lowerdir={lower},upperdir={base}/upper,workdir={base}/work"
+    options = f"lowerdir={lower},upperdir={base}/upper,workdir={base}/scratch"
     if not mount("-t", "overlay", "overlay", "-o", options, f"{base}/merged"):
         pytest.skip("no overlay file system can be mounted here")
     return base / "merged"

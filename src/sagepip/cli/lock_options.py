@@ -10,8 +10,8 @@ _ABOUT = """\
 Run COMMAND while the lock of a site is held. The exit status is that of COMMAND; 3 if the lock
 was not to be had in time. LOCK is a prefix: the locks are those of its sites, and its own where it
 has, or has had, none. Without LOCK, behind --, it is that of the site that the other commands
-change. As for sage-flock, LOCK may also be a lock file (one that does not exist is made, if there is
-no -- behind it) or the number of an open descriptor, which is locked or unlocked for the calling
+change. As for sage-flock, LOCK may also be a lock file (one that does not exist is made, if there
+is no -- behind it) or the number of an open descriptor, which is locked or unlocked for the calling
 shell. sagepip commands that COMMAND runs know that it holds the lock."""
 _HOW = (
     Option(

@@ -1,51 +1,38 @@
-"""Isolated build environments: a virtual environment that holds build requirements alone."""
+"""Isolated build environments: virtual environments that hold build requirements alone.
+
+An environment is made once for what pip chose, and kept in the cache; builds share it, and it is
+looked over before and after each of them: what a build did to it reaches no other.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
 
-from sagepip.build.options import BuildOptions
-from sagepip.build.resolution import ResolvedFile, resolve
-from sagepip.build.virtual_environment import create_environment, destination_inside
+from sagepip.build.assembly import assemble
+from sagepip.build.cache import Cache, interpreter_key, key_of, make_once, take_away
+from sagepip.build.tree_stamps import break_seal, find_change, mark_used, seal
+from sagepip.build.unpacked_wheels import Member, is_sound, unpack_member
 from sagepip.ground import console
-from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import remove_tree
 from sagepip.ground.target_python import TargetPython
+from sagepip.transaction.owner_mark import seize_directory, share_directory
+
+_TRIES = 4
 
 
+@dataclass(frozen=True)
 class BuildEnvironment:
-    """A virtual environment for one build; satisfies ``build.env.IsolatedEnv``.
+    """A virtual environment for builds; satisfies ``build.env.IsolatedEnv``.
 
-    What it should hold (:meth:`resolve`) is kept apart from putting it there (:meth:`unpack`).
-
-    Args:
-        workspace: a private directory; the environment and what it takes to fill it lie in it.
-        python: the target interpreter, whose likeness the environment is.
-        options: the build's; where requirements come from.
-        project: what is built, for messages.
-        ancestors: the builds under way that wait for this one, outermost first.
+    Attributes:
+        path: its directory.
     """
 
-    def __init__(
-        self,
-        workspace: str,
-        *,
-        python: TargetPython,
-        options: BuildOptions,
-        project: str,
-        ancestors: Sequence[str] = (),
-    ) -> None:
-        self.path = os.path.join(workspace, "environment")
-        self._workspace = workspace
-        self._python = python
-        self._options = options
-        self._project = project
-        self._ancestors = tuple(ancestors)
-        self._requirements: list[str] = []
-        self._held: dict[str, ResolvedFile] = {}
-        self._built: dict[str, str] = {}
+    path: str
 
     @property
     def python_executable(self) -> str:
@@ -57,135 +44,133 @@ class BuildEnvironment:
         path = os.environ.get("PATH", os.defpath)
         return {"PATH": os.path.join(self.path, "bin") + os.pathsep + path}
 
-    def provision(self, requirements: Iterable[str]) -> None:
-        """Make the environment satisfy requirements as well as those of earlier calls.
+
+class EnvironmentUse:
+    """The use of environments by one build; ends with the ``with`` statement.
+
+    Args:
+        cache: where environments are kept; None to make private ones.
+        workspace: a private directory, which is removed with all in it after the build.
+        python: the interpreter whose likeness they are.
+        project: what is built, for messages.
+    """
+
+    def __init__(
+        self, cache: Cache | None, workspace: str, *, python: TargetPython, project: str
+    ) -> None:
+        self._cache = cache
+        self._workspace = workspace
+        self._python = python
+        self._project = project
+        self._interpreter = interpreter_key(python)
+        self._held: dict[str, int] = {}
+        self._number = 0
+
+    def __enter__(self) -> EnvironmentUse:
+        """Begin; nothing is made yet."""
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Look what the build has done to the cached environments, and give them back."""
+        for path, descriptor in self._held.items():
+            if changed := find_change(path):
+                break_seal(path)
+                console.warn(
+                    f"{self._project}: {changed} of the build environment {path} was changed "
+                    "during the build, by it or by another that shares it; the environment is not "
+                    "used again"
+                )
+            os.close(descriptor)
+        self._held.clear()
+
+    def environment(self, members: Sequence[Member]) -> BuildEnvironment:
+        """Return an environment that holds some distributions, made if it is not there.
 
         Args:
-            requirements: as in ``build-system.requires``.
+            members: the wheels.
 
         Raises:
-            BuildError: one is not valid, cannot be satisfied, or must be built and cannot be.
+            ChangedWheel: one of them is not any more what was resolved.
+            BuildError: the environment cannot be written.
             TargetError: a wheel is not acceptable, or the interpreter makes no environment.
         """
-        if not os.path.exists(self.python_executable):
-            create_environment(self.path, self._python)
-        wanted = _normalised(requirements, self._project)
-        missing = [text for text in wanted if not self._satisfies(text)]
-        if not missing:
-            return
-        self._requirements += [text for text in missing if text not in self._requirements]
-        files = self.resolve()
-        wanted_files = {one.digest_key for one in files}
-        if any(held.digest_key not in wanted_files for held in self._held.values()):
-            # All requirements together need other versions than the first ones did alone.
-            remove_tree(self.path)
-            self._held.clear()
-            create_environment(self.path, self._python)
-        self.unpack([one for one in files if one.name not in self._held])
-
-    def resolve(self) -> list[ResolvedFile]:
-        """Return the distributions that satisfy all requirements so far, together."""
+        parts = [self._interpreter, [[one.name, one.sha256] for one in members]]
         try:
-            return resolve(
-                self._requirements,
-                python=self._python,
-                sources=self._options.sources,
-                ignore_installed=True,
-                constraints=self._options.sources.build_constraints,
-                download_directory=os.path.join(self._workspace, "downloads"),
-            )
-        except (TargetError, BuildError) as error:
+            if self._cache is not None:
+                path = os.path.join(self._cache.environments, key_of(parts))
+                if path in self._held or self._take(path, members):
+                    return BuildEnvironment(path)
+            return self._make_private(members)
+        except OSError as error:
             raise BuildError(
-                f"the build requirements of {self._project} cannot be had: {error.problem}",
-                advice=error.advice,
-                output=getattr(error, "output", ""),
+                f"cannot make the build environment of {self._project}: {error.strerror}: "
+                f"{error.filename}",
+                advice="is there space in the cache (SAGEPIP_CACHE_DIR) and where TMPDIR says?",
             ) from error
 
-    def unpack(self, files: Sequence[ResolvedFile]) -> None:
-        """Put distributions into the environment, those that are no wheels built before."""
-        from sagepip.staging.unpack import unpack_wheel
+    def _take(self, path: str, members: Sequence[Member]) -> bool:
+        """Lock a cached environment for use; return whether it is as it was made."""
+        for _ in range(_TRIES):
+            make_once(path, lambda tree: self._make(tree, path, members))
+            descriptor = share_directory(path)
+            if descriptor < 0:
+                continue  # being removed
+            if not (changed := find_change(path)):
+                self._held[path] = descriptor
+                mark_used(path)
+                return True
+            os.close(descriptor)
+            console.detail(f"{changed} of the build environment {path} is not as it was made")
+            if (descriptor := seize_directory(path)) < 0:
+                break  # used by a build that began before
+            take_away(path)
+            os.close(descriptor)
+        return False
 
-        destination = destination_inside(self.path, self.python_executable, self._python)
-        for one in files:
-            wheel = one.path if one.is_wheel else self._build(one)
-            console.detail(f"build requirement {one.name} {one.version} of {self._project}")
+    def _make_private(self, members: Sequence[Member]) -> BuildEnvironment:
+        self._number += 1
+        path = os.path.join(self._workspace, f"environment-{self._number}")
+        self._make(path, path, members)
+        return BuildEnvironment(path)
+
+    def _make(self, tree: str, final: str, members: Sequence[Member]) -> None:
+        held: list[int] = []
+        try:
+            unpacked = [self._unpacked(one, held) for one in members]
+            assemble(tree, final, unpacked, self._python)
+        finally:
+            for descriptor in held:
+                os.close(descriptor)
+        seal(tree, {"members": [[one.name, one.version, one.sha256] for one in members]})
+
+    def _unpacked(self, member: Member, held: list[int]) -> str:
+        """Return the tree of a wheel; it stays while the descriptor added to ``held`` is open."""
+        console.detail(f"build requirement {member.name} {member.version} of {self._project}")
+        if self._cache is not None:
+            path = os.path.join(self._cache.wheels, key_of([self._interpreter, member.sha256]))
+            for _ in range(_TRIES):
+                make_once(path, lambda tree: unpack_member(member, tree, self._python))
+                if (descriptor := share_directory(path)) < 0:
+                    continue
+                if is_sound(path):
+                    held.append(descriptor)
+                    return path
+                os.close(descriptor)
+                if (descriptor := seize_directory(path)) < 0:
+                    break
+                take_away(path)
+                os.close(descriptor)
+        private = os.path.join(self._workspace, "wheels", member.sha256)
+        if not os.path.isdir(private):
+            os.makedirs(os.path.dirname(private), exist_ok=True)
             try:
-                unpack_wheel(wheel, destination, compile_bytecode=False)
-            except OSError as error:
-                raise BuildError(
-                    f"cannot unpack {wheel} into the build environment: {error.strerror}: "
-                    f"{error.filename}",
-                    advice="is there space where TMPDIR says?",
-                ) from error
-            self._held[one.name] = one
-
-    def _build(self, one: ResolvedFile) -> str:
-        """Return a wheel made of a build requirement that there is only a source of."""
-        from packaging.utils import canonicalize_name
-
-        from sagepip.build.archive import unpack_sdist
-        from sagepip.build.project import build_wheel
-
-        if one.url in self._built:
-            return self._built[one.url]
-        name = canonicalize_name(one.name)
-        if name in self._ancestors:
-            cycle = " needs ".join([*self._ancestors[self._ancestors.index(name) :], name])
-            raise BuildError(
-                f"building {one.name} needs itself: {cycle}",
-                advice=f"provide a wheel of {one.name}",
-            )
-        place = os.path.join(self._workspace, "requirements", f"{len(self._built)}-{name}")
-        source = (
-            one.path
-            if os.path.isdir(one.path)
-            else unpack_sdist(one.path, os.path.join(place, "source"))
-        )
-        try:
-            built = build_wheel(
-                source,
-                os.path.join(place, "wheel"),
-                python=self._python,
-                options=replace(self._options, isolation=True, config_settings={}),
-                ancestors=(*self._ancestors, name),
-            )
-        except BuildError as error:
-            raise BuildError(
-                f"the build requirement {one.name} {one.version} of {self._project} cannot be "
-                f"built: {error.problem}",
-                advice=error.advice,
-                output=error.output,
-            ) from error
-        self._built[one.url] = built.path
-        return built.path
-
-    def _satisfies(self, text: str) -> bool:
-        """Whether what was unpacked satisfies a requirement beyond doubt."""
-        from packaging.requirements import Requirement
-        from packaging.utils import canonicalize_name
-
-        requirement = Requirement(text)
-        if requirement.url or requirement.extras or requirement.marker:
-            return text in self._requirements
-        name = canonicalize_name(requirement.name)
-        return any(
-            canonicalize_name(one.name) == name
-            and requirement.specifier.contains(one.version, prereleases=True)
-            for one in self._held.values()
-        )
-
-
-def _normalised(requirements: Iterable[str], project: str) -> list[str]:
-    """Return requirements in one spelling and order, so that none is taken for an option."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    texts = set()
-    for requirement in requirements:
-        try:
-            texts.add(str(Requirement(requirement)))
-        except (InvalidRequirement, TypeError) as error:
-            raise BuildError(
-                f"{project} has a build requirement that is none: {requirement!r}",
-                advice="correct build-system.requires in its pyproject.toml",
-            ) from error
-    return sorted(texts)
+                unpack_member(member, private, self._python)
+            except BaseException:
+                remove_tree(private)
+                raise
+        return private

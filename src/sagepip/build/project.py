@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sagepip.build.cache import find_cache
+from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
 from sagepip.build.project_checks import check_result, check_source
@@ -75,7 +77,7 @@ def build_wheel(
             if not run.hooks.is_suspect:
                 raise
             keep = True
-            raise _with_traces(error, workspace) from error
+            raise _with_traces(error, run) from error
         finally:
             if not keep:
                 remove_tree(workspace)
@@ -116,6 +118,8 @@ class _Run:
         self._python = python
         self._options = options
         self._ancestors = ancestors
+        self._cache = find_cache(os.environ) if options.isolation else None
+        self.environment_path = ""
 
     def wheel(self) -> str:
         """Run the hooks; return the path of the wheel in the workspace."""
@@ -124,30 +128,42 @@ class _Run:
             for key, value in self._options.config_settings.items()
         }
         output = os.path.join(self._workspace, "wheel")
-        with _build_errors(self._source):
+        use = EnvironmentUse(
+            self._cache, self._workspace, python=self._python, project=self._source
+        )
+        with use, _build_errors(self._source):
             if self._options.isolation:
-                builder = self._isolated_builder(settings)
+                builder = self._isolated_builder(settings, use)
             else:
                 builder = self._plain_builder(settings)
             result = builder.build("wheel", output, settings)
         return check_result(result, output, self._source)
 
-    def _isolated_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
+    def _isolated_builder(
+        self, settings: dict[str, str | list[str]], use: EnvironmentUse
+    ) -> ProjectBuilder:
         from build import ProjectBuilder
 
-        from sagepip.build.environment import BuildEnvironment
+        from sagepip.build.provisioning import Provisioner
 
-        environment = BuildEnvironment(
+        provisioner = Provisioner(
+            self._cache,
+            use,
             self._workspace,
             python=self._python,
             options=self._options,
             project=self._source,
             ancestors=self._ancestors,
         )
-        builder = ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
-        environment.provision(builder.build_system_requires)
-        environment.provision(builder.get_requires_for_build("wheel", settings))
-        return builder
+
+        def builder_with(requirements: Iterable[str]) -> ProjectBuilder:
+            environment = provisioner.provision(requirements)
+            self.environment_path = environment.path
+            return ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
+
+        static = ProjectBuilder(self._source, runner=self.hooks).build_system_requires
+        builder = builder_with(static)
+        return builder_with(builder.get_requires_for_build("wheel", settings))
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
         from build import ProjectBuilder
@@ -214,16 +230,13 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
     )
 
 
-def _with_traces(error: BuildError, workspace: str) -> BuildError:
+def _with_traces(error: BuildError, run: _Run) -> BuildError:
     """Say where the log and the environment of a failed build are."""
-    if workspace in error.advice:
-        return error
-    kept = f"log and build environment are kept in {workspace}"
-    return BuildError(
-        error.problem,
-        advice=f"{error.advice}; {kept}" if error.advice else kept,
-        output=error.output,
-    )
+    kept = [] if run.log_path in error.problem else [f"log: {run.log_path}"]
+    if run.environment_path:
+        kept.append(f"build environment: {run.environment_path}")
+    advice = "; ".join(filter(None, (error.advice, *kept)))
+    return BuildError(error.problem, advice=advice, output=error.output)
 
 
 def _deliver(wheel: str, directory: str) -> str:

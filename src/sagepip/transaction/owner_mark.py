@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sagepip.ground import console
-from sagepip.transaction.flock import lock_error, still_names, try_exclusive, wait_exclusive
+from sagepip.transaction.flock import (
+    lock_error,
+    still_names,
+    try_exclusive,
+    try_lock,
+    wait_exclusive,
+)
 from sagepip.transaction.holder import Holder
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class OwnerMark:
@@ -71,7 +79,7 @@ def directory_lock(path: str, purpose: str) -> Iterator[None]:
         LockError: the directory cannot be locked.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, _DIRECTORY)
     except OSError as error:
         raise lock_error(path, error) from error
     try:
@@ -84,3 +92,78 @@ def directory_lock(path: str, purpose: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def share_directory(path: str) -> int:
+    """Lock a directory for use beside others who use it, without waiting.
+
+    Args:
+        path: the directory.
+
+    Returns:
+        The descriptor that holds the lock, the caller's to close; -1 if the directory has gone or
+        is being removed.
+
+    Raises:
+        OSError: it cannot be locked at all.
+    """
+    return _try_directory(path, shared=True)
+
+
+def seize_directory(path: str) -> int:
+    """Lock a directory that nobody uses, without waiting.
+
+    Args:
+        path: the directory.
+
+    Returns:
+        The descriptor that holds the lock, the caller's to close; -1 if the directory has gone or
+        is in use.
+
+    Raises:
+        OSError: it cannot be locked at all.
+    """
+    return _try_directory(path, shared=False)
+
+
+def await_directory(path: str) -> int:
+    """Lock a directory exclusively, waiting for as long as it takes.
+
+    Args:
+        path: the directory.
+
+    Returns:
+        The descriptor that holds the lock, the caller's to close; -1 if the directory has gone
+        meanwhile.
+
+    Raises:
+        OSError: it cannot be locked at all.
+    """
+    try:
+        descriptor = os.open(path, _DIRECTORY)
+    except FileNotFoundError:
+        return -1
+    try:
+        wait_exclusive(descriptor)
+        if still_names(path, descriptor):
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return -1
+
+
+def _try_directory(path: str, *, shared: bool) -> int:
+    try:
+        descriptor = os.open(path, _DIRECTORY)
+    except FileNotFoundError:
+        return -1
+    try:
+        if try_lock(descriptor, shared=shared) and still_names(path, descriptor):
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return -1

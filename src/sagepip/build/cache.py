@@ -1,0 +1,220 @@
+"""The cache of builds: where it lies, and entries in it that are made once by whoever is first.
+
+    CACHE/v1/resolutions/KEY.json   what pip chose for some requirements
+    CACHE/v1/wheels/KEY/            a wheel, unpacked as it lies in an environment
+    CACHE/v1/environments/KEY/      a build environment; its files are links to those in wheels/
+
+A directory appears under its name complete, by one rename, and is locked (shared) by those who use
+it; who finds it unused may lock it exclusively and take it away.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sagepip.ground import console
+from sagepip.ground.filesystem import (
+    make_directories,
+    place,
+    publish_file,
+    remove_file,
+    remove_tree,
+)
+from sagepip.ground.target_python import TargetPython
+from sagepip.transaction.owner_mark import await_directory
+
+# Entries of another layout lie elsewhere: an older sagepip's cache is neither read nor damaged.
+_FORMAT = "v1"
+_MAKING = ".making"
+_TRASH = ".trash-"
+_PART = ".part"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A cache directory.
+
+    Attributes:
+        path: absolute; the format is part of it.
+    """
+
+    path: str
+
+    @property
+    def resolutions(self) -> str:
+        """The directory of remembered resolutions."""
+        return os.path.join(self.path, "resolutions")
+
+    @property
+    def wheels(self) -> str:
+        """The directory of unpacked wheels."""
+        return os.path.join(self.path, "wheels")
+
+    @property
+    def environments(self) -> str:
+        """The directory of build environments."""
+        return os.path.join(self.path, "environments")
+
+    def make(self) -> None:
+        """Make its directories, for the user alone.
+
+        Raises:
+            OSError: they cannot be made.
+        """
+        top = os.path.dirname(self.path)
+        if not os.path.isdir(top):
+            make_directories(os.path.dirname(top))
+            os.makedirs(top, mode=0o700, exist_ok=True)
+        for path in (self.resolutions, self.wheels, self.environments):
+            make_directories(path)
+        tag = os.path.join(top, "CACHEDIR.TAG")
+        if not os.path.exists(tag):
+            with open(tag, "w", encoding="ascii") as stream:
+                # So that backups leave it out (Cache Directory Tagging Specification).
+                stream.write("Signature: 8a477f597d28d172789f06886806bc55\n")
+
+
+def cache_path(environ: Mapping[str, str]) -> str:
+    """Return where the cache is: ``SAGEPIP_CACHE_DIR``, else in the user's cache directory.
+
+    Args:
+        environ: the environment.
+
+    Returns:
+        The absolute path, or an empty string where the user has no home.
+    """
+    if given := environ.get("SAGEPIP_CACHE_DIR"):
+        return os.path.join(os.path.abspath(os.path.expanduser(given)), _FORMAT)
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.expanduser("~/.cache")
+    return os.path.join(base, "sagepip", _FORMAT) if os.path.isabs(base) else ""
+
+
+def find_cache(environ: Mapping[str, str]) -> Cache | None:
+    """Return the cache, made if missing; None where there cannot be one.
+
+    Builds go on without: a warning where the user has named the place, else a detail.
+
+    Args:
+        environ: the environment.
+    """
+    say = console.warn if environ.get("SAGEPIP_CACHE_DIR") else console.detail
+    path = cache_path(environ)
+    if not path:
+        say("build environments are not cached: there is no home directory")
+        return None
+    cache = Cache(path)
+    top = os.path.dirname(path)
+    try:
+        cache.make()
+        found = os.stat(top)
+    except OSError as error:
+        say(f"build environments are not cached: cannot write {top}: {error.strerror}")
+        return None
+    # What others may write to could be anything by the time that it is run.
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        say(f"build environments are not cached: {top} belongs to others, or they may write to it")
+        return None
+    if not os.access(cache.environments, os.W_OK):
+        say(f"build environments are not cached: {top} cannot be written")
+        return None
+    return cache
+
+
+def make_once(final: str, fill: Callable[[str], None]) -> None:
+    """Make a directory in the cache if it is not there; of several makers one does the work.
+
+    Args:
+        final: its path.
+        fill: given a path beside it that does not exist, makes the directory there.
+
+    Raises:
+        OSError: the cache cannot be written or locked.
+    """
+    parent, name = os.path.split(final)
+    making = os.path.join(parent, f".{name}{_MAKING}")
+    while not os.path.isdir(final):
+        os.makedirs(making, exist_ok=True)
+        descriptor = await_directory(making)
+        if descriptor < 0:
+            continue  # another has made it
+        try:
+            if not os.path.isdir(final):
+                tree = os.path.join(making, "tree")
+                remove_tree(tree)  # of one who was killed
+                fill(tree)
+                place(tree, final)
+        finally:
+            # Under the lock: whoever waits for it sees that the name has gone, and looks again.
+            remove_tree(making)
+            os.close(descriptor)
+
+
+def take_away(path: str) -> None:
+    """Remove a directory of the cache that the caller has locked exclusively.
+
+    Args:
+        path: the directory. Its name is free in one step, then its contents go.
+    """
+    import uuid
+
+    parent, name = os.path.split(path)
+    trash = os.path.join(parent, f"{_TRASH}{name}-{uuid.uuid4().hex}")
+    place(path, trash)
+    remove_tree(trash)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file of the cache; it appears whole, or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import uuid
+
+    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}{_PART}")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+        publish_file(temporary, path)
+    except BaseException:
+        remove_file(temporary)
+        raise
+
+
+def interpreter_key(python: TargetPython) -> str:
+    """Return what tells an interpreter from others as far as build environments go.
+
+    Virtual environments of one installation are the same: a build environment is one of its own.
+
+    Args:
+        python: the interpreter.
+    """
+    home = os.path.realpath(python.executable)
+    # Which wheels it accepts is decided by the system under it, too; its tags take long to list.
+    system = os.uname()
+    library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    platform = [system.sysname, system.machine, system.release, library]
+    return key_of([home, python.build, python.implementation, python.cache_tag, platform])
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name in the cache is of something that is being made or removed."""
+    return name.startswith(".")
+
+
+def key_of(parts: Iterable[object]) -> str:
+    """Return the name of an entry that depends on some values: 32 hexadecimal digits.
+
+    Args:
+        parts: anything that JSON can hold.
+    """
+    import hashlib
+    import json
+
+    text = json.dumps(list(parts), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,212 @@
+"""Turn the build requirements of a project into an environment that satisfies them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from sagepip.build.cache import Cache, interpreter_key
+from sagepip.build.environment import BuildEnvironment, EnvironmentUse
+from sagepip.build.options import BuildOptions
+from sagepip.build.resolution import ResolvedFile, resolve
+from sagepip.build.resolution_memory import ResolutionMemory
+from sagepip.build.unpacked_wheels import ChangedWheel, Member
+from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.target_python import TargetPython
+
+_TRIES = 3
+
+
+class Provisioner:
+    """Provides one build with environments.
+
+    Args:
+        cache: of builds, or None.
+        use: where the environments come from.
+        workspace: a private directory for what is fetched and built.
+        python: the target interpreter.
+        options: the build's; where requirements come from.
+        project: what is built, for messages.
+        ancestors: the builds under way that wait for this one, outermost first.
+
+    Attributes:
+        members: what the environment holds.
+        seconds: how long all provisioning took.
+    """
+
+    def __init__(
+        self,
+        cache: Cache | None,
+        use: EnvironmentUse,
+        workspace: str,
+        *,
+        python: TargetPython,
+        options: BuildOptions,
+        project: str,
+        ancestors: Sequence[str] = (),
+    ) -> None:
+        self.members: list[Member] = []
+        self.seconds = 0.0
+        self._cache = cache
+        self._use = use
+        self._workspace = workspace
+        self._python = python
+        self._options = options
+        self._project = project
+        self._ancestors = tuple(ancestors)
+        self._requirements: list[str] = []
+        self._environment: BuildEnvironment | None = None
+        self._built: dict[str, Member] = {}
+
+    def provision(self, requirements: Iterable[str]) -> BuildEnvironment:
+        """Return an environment that satisfies requirements as well as those of earlier calls.
+
+        Args:
+            requirements: as in ``build-system.requires``.
+
+        Raises:
+            BuildError: one is not valid, cannot be satisfied, or must be built and cannot be.
+            TargetError: a wheel is not acceptable, or the interpreter makes no environment.
+        """
+        started = time.monotonic()
+        wanted = _normalised(requirements, self._project)
+        missing = [one for one in wanted if not self._satisfies(one)]
+        if self._environment is None or missing:
+            self._requirements += missing
+            self._environment = self._make()
+        self.seconds += time.monotonic() - started
+        return self._environment
+
+    def _make(self) -> BuildEnvironment:
+        for attempt in range(1, _TRIES + 1):
+            self.members = self._resolve(forget=attempt > 1)
+            try:
+                return self._use.environment(self.members)
+            except ChangedWheel as error:
+                if attempt == _TRIES:
+                    raise BuildError(
+                        f"{error} changes while {self._project} is built",
+                        advice="store wheels by a rename: written under another name first",
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _resolve(self, *, forget: bool) -> list[Member]:
+        """Return the wheels that satisfy all requirements so far, together."""
+        if not self._requirements:
+            return []
+        if self._cache is None:
+            return self._ask_pip()
+        memory = ResolutionMemory(
+            self._cache,
+            sorted(self._requirements),
+            self._options.sources,
+            interpreter_key(self._python),
+        )
+        if not forget and (known := memory.recall()) is not None:
+            return known
+        observed = memory.observe()
+        members = self._ask_pip()
+        memory.remember(observed, members)
+        return members
+
+    def _ask_pip(self) -> list[Member]:
+        try:
+            files = resolve(
+                self._requirements,
+                python=self._python,
+                sources=self._options.sources,
+                ignore_installed=True,
+                constraints=self._options.sources.build_constraints,
+                download_directory=os.path.join(self._workspace, "downloads"),
+            )
+        except (TargetError, BuildError) as error:
+            raise BuildError(
+                f"the build requirements of {self._project} cannot be had: {error.problem}",
+                advice=error.advice,
+                output=getattr(error, "output", ""),
+            ) from error
+        return [self._member(one) for one in files]
+
+    def _member(self, one: ResolvedFile) -> Member:
+        if one.is_wheel:
+            return Member(one.name, one.version, one.sha256 or _sha256(one.path), one.path)
+        if one.url not in self._built:
+            self._built[one.url] = self._build(one)
+        return self._built[one.url]
+
+    def _build(self, one: ResolvedFile) -> Member:
+        """Return a wheel made of a build requirement that there is only a source of."""
+        from packaging.utils import canonicalize_name
+
+        from sagepip.build.archive import unpack_sdist
+        from sagepip.build.project import build_wheel
+
+        name = canonicalize_name(one.name)
+        if name in self._ancestors:
+            cycle = " needs ".join([*self._ancestors[self._ancestors.index(name) :], name])
+            raise BuildError(
+                f"building {one.name} needs itself: {cycle}",
+                advice=f"provide a wheel of {one.name}",
+            )
+        place = os.path.join(self._workspace, "requirements", f"{len(self._built)}-{name}")
+        source = (
+            one.path
+            if os.path.isdir(one.path)
+            else unpack_sdist(one.path, os.path.join(place, "source"))
+        )
+        try:
+            built = build_wheel(
+                source,
+                os.path.join(place, "wheel"),
+                python=self._python,
+                options=replace(self._options, isolation=True, config_settings={}),
+                ancestors=(*self._ancestors, name),
+            )
+        except BuildError as error:
+            raise BuildError(
+                f"the build requirement {one.name} {one.version} of {self._project} cannot be "
+                f"built: {error.problem}",
+                advice=error.advice,
+                output=error.output,
+            ) from error
+        return Member(one.name, one.version, _sha256(built.path), built.path)
+
+    def _satisfies(self, text: str) -> bool:
+        """Whether what is there satisfies a requirement beyond doubt."""
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
+
+        requirement = Requirement(text)
+        if requirement.url or requirement.extras or requirement.marker:
+            return text in self._requirements
+        name = canonicalize_name(requirement.name)
+        return any(
+            canonicalize_name(one.name) == name
+            and requirement.specifier.contains(one.version, prereleases=True)
+            for one in self.members
+        )
+
+
+def _sha256(path: str) -> str:
+    import hashlib
+
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _normalised(requirements: Iterable[str], project: str) -> list[str]:
+    """Return requirements in one spelling and order, so that none is taken for an option."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    texts = set()
+    for requirement in requirements:
+        try:
+            texts.add(str(Requirement(requirement)))
+        except (InvalidRequirement, TypeError) as error:
+            raise BuildError(
+                f"{project} has a build requirement that is none: {requirement!r}",
+                advice="correct build-system.requires in its pyproject.toml",
+            ) from error
+    return sorted(texts)

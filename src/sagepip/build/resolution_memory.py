@@ -1,0 +1,194 @@
+"""Remember what pip chose from a wheelhouse, for as long as the wheelhouse is the same.
+
+What pip chooses depends on the files of the projects that it looks at. These, as far as sagepip can
+tell which they are, are noted with an answer; it holds while not one of them has come, gone or
+changed. Where an index may be asked nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from sagepip.build.cache import Cache, key_of, write_file
+from sagepip.build.sources import PackageSources
+from sagepip.build.unpacked_wheels import Member
+from sagepip.build.wheelhouse import SDIST_SUFFIXES
+from sagepip.ground import console
+
+# (wheelhouse, file name, size, modified, changed, inode)
+FileState = list[str | int]
+_SEPARATORS = re.compile(r"[-_.]+")
+
+
+class ResolutionMemory:
+    """The answer for one list of requirements.
+
+    Args:
+        cache: where it is kept.
+        requirements: in one spelling and order.
+        sources: where pip looks.
+        interpreter: what tells the interpreter from others (:func:`sagepip.build.cache.key_of`).
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        requirements: Sequence[str],
+        sources: PackageSources,
+        interpreter: str,
+    ) -> None:
+        self._path = ""
+        self._sources = sources
+        self._requirements = tuple(requirements)
+        constraints = _contents(sources.build_constraints)
+        if sources.index_allowed or constraints is None or any("@" in one for one in requirements):
+            return
+        parts = [
+            self._requirements,
+            sources.find_links,
+            sources.no_binary,
+            sources.only_binary,
+            sources.prefer_binary,
+            constraints,
+            interpreter,
+        ]
+        self._path = os.path.join(cache.resolutions, key_of(parts) + ".json")
+
+    def recall(self) -> list[Member] | None:
+        """Return what pip chose, if it would choose the same now; else None."""
+        if not self._path:
+            return None
+        try:
+            with open(self._path, encoding="utf-8") as stream:
+                found = json.load(stream)
+            projects = found["projects"]
+            if found["state"] != _state(self._sources.find_links, projects):
+                return None
+            members = [Member(*one) for one in found["members"]]
+            os.utime(self._path)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return members
+
+    def observe(self) -> object:
+        """Return what the answer is going to depend on; to be asked before pip is."""
+        if not self._path:
+            return None
+        projects = _closure(self._requirements, self._sources.find_links)
+        return {"projects": projects, "state": _state(self._sources.find_links, projects)}
+
+    def remember(self, observed: object, members: Iterable[Member]) -> None:
+        """Note what pip chose.
+
+        Args:
+            observed: what :meth:`observe` returned before pip was asked.
+            members: what it chose.
+        """
+        if not isinstance(observed, dict) or observed["state"] is None:
+            return
+        chosen = [[one.name, one.version, one.sha256, one.wheel] for one in members]
+        try:
+            write_file(self._path, json.dumps({**observed, "members": chosen}).encode())
+        except OSError as error:
+            console.detail(f"cannot remember a resolution: {self._path}: {error.strerror}")
+
+
+def _contents(constraints: Iterable[str]) -> list[str] | None:
+    """Return the texts of constraint files; None if they may lead to others."""
+    found = []
+    for path in constraints:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+                text = stream.read()
+        except OSError:
+            return None  # pip is going to say it better
+        if any(line.lstrip().startswith("-") for line in text.splitlines()) or "${" in text:
+            return None
+        found.append(text)
+    return found
+
+
+def _state(find_links: Iterable[str], projects: Sequence[str] | None) -> list[FileState] | None:
+    """Return the files that belong to projects, or, for None, all that could.
+
+    Returns:
+        They in a fixed order; None if there is something else than directories of files.
+    """
+    wanted = None if projects is None else frozenset(projects)
+    # Most files of a wheelhouse are out of the question at their first word.
+    beginnings = tuple({one.partition("-")[0] for one in wanted or ()})
+    found: list[FileState] = []
+    for place in find_links:
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if wanted is not None and not entry.name.lower().startswith(beginnings):
+                        continue
+                    if not _is_archive(entry.name) or not _concerns(entry.name, wanted):
+                        continue
+                    status = entry.stat()
+                    found.append(
+                        [
+                            *(place, entry.name, status.st_size),
+                            *(status.st_mtime_ns, status.st_ctime_ns, status.st_ino),
+                        ]
+                    )
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            return None  # an archive, or a page of links
+        except OSError:
+            return None
+    return sorted(found, key=lambda one: (str(one[0]), str(one[1])))
+
+
+def _is_archive(name: str) -> bool:
+    return name.endswith((".whl", *SDIST_SUFFIXES))
+
+
+def _concerns(name: str, projects: frozenset[str] | None) -> bool:
+    """Whether a file may belong to one of the projects: its name begins with theirs."""
+    if projects is None:
+        return True
+    # Of a wheel the name ends at the first dash; of an sdist any dash may end it.
+    words = _SEPARATORS.sub("-", name.lower()).split("-")
+    return any("-".join(words[: end + 1]) in projects for end in range(len(words)))
+
+
+def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str] | None:
+    """Return all projects that a resolution can have to do with.
+
+    Returns:
+        Their canonical names, sorted: those of the requirements and of whatever any wheel of
+        theirs may need, under any marker; None if that cannot be told: an sdist does not say what
+        it needs until it is built.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    from sagepip.build.wheelhouse import candidates
+    from sagepip.ground.errors import SagepipError
+    from sagepip.staging.wheel import read_wheel_metadata
+
+    waiting = [str(canonicalize_name(Requirement(one).name)) for one in requirements]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for path in candidates(name, find_links):
+            if not path.endswith(".whl"):
+                return None
+            try:
+                needs = read_wheel_metadata(path).headers.get_all("Requires-Dist")
+                found = [Requirement(one) for one in needs]
+            except (SagepipError, InvalidRequirement):
+                return None
+            if any(one.url for one in found):
+                return None
+            waiting += [str(canonicalize_name(one.name)) for one in found]
+    return sorted(seen)

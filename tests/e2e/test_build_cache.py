@@ -424,6 +424,19 @@ def test_unusable_cache_is_no_obstacle(
     assert os.listdir(foreign / "v1" / "environments") == []
 
 
+def test_nothing_is_made_in_somebody_elses_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With sudo HOME is still the user's: a cache of root's there would lock the user out."""
+    home = tmp_path / "home"
+    home.mkdir()
+    assert find_cache({"XDG_CACHE_HOME": str(home)}) is not None
+    shutil.rmtree(home / "sagepip")
+    monkeypatch.setattr(os, "geteuid", lambda: os.stat(home).st_uid + 1)
+    assert find_cache({"XDG_CACHE_HOME": str(home)}) is None
+    assert list(home.iterdir()) == []
+
+
 def test_where_the_cache_is() -> None:
     """The variable, else the user's cache directory; nowhere without a home."""
     assert cache_path({"SAGEPIP_CACHE_DIR": "/a/b"}) == "/a/b/v1"

@@ -109,6 +109,10 @@ def find_cache(environ: Mapping[str, str]) -> Cache | None:
         return None
     cache = Cache(path)
     top = os.path.dirname(path)
+    if not environ.get("SAGEPIP_CACHE_DIR") and not _is_ours(top):
+        # sudo keeps HOME: what root made there the user could not use any more.
+        say(f"build environments are not cached: {top} is in somebody else's directory")
+        return None
     try:
         cache.make()
         found = os.stat(top)
@@ -123,6 +127,16 @@ def find_cache(environ: Mapping[str, str]) -> Cache | None:
         say(f"build environments are not cached: {top} cannot be written")
         return None
     return cache
+
+
+def _is_ours(path: str) -> bool:
+    """Whether the nearest directory that is there belongs to this user."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def make_once(final: str, fill: Callable[[str], None]) -> None:

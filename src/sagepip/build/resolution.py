@@ -64,6 +64,7 @@ def resolve(
     ignore_requires_python: bool = False,
     no_deps: bool = False,
     constraints: Sequence[str] = (),
+    build_isolation: bool = True,
 ) -> list[ResolvedFile]:
     """Find what has to be installed to satisfy requirements, dependencies included.
 
@@ -78,6 +79,7 @@ def resolve(
         ignore_requires_python: distributions that say they do not support this Python as well.
         no_deps: the requirements alone.
         constraints: constraint files.
+        build_isolation: ask a source for its metadata in isolation; else against what is installed.
 
     Returns:
         The distributions, each on local disk.
@@ -102,6 +104,7 @@ def resolve(
         "--force-reinstall": force_reinstall,
         "--ignore-requires-python": ignore_requires_python,
         "--no-deps": no_deps,
+        "--no-build-isolation": not build_isolation,
     }
     arguments += [option for option, given in switches.items() if given]
     for constraint in constraints:

@@ -312,6 +312,7 @@ class CandidateCollector:
             ignore_requires_python=request.ignore_requires_python,
             no_deps=no_deps,
             constraints=request.build.sources.constraints,
+            build_isolation=request.build.isolation,
         )
 
     def _resolved_candidates(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories
+from sagepip.ground.headers import Headers
 
 if TYPE_CHECKING:
     import tarfile
@@ -45,6 +46,41 @@ def unpack_sdist(path: str, into: str) -> str:
 
         with tarfile.open(path) as tar_archive:
             return _unpack_tar(tar_archive, into)
+
+
+def sdist_identity(path: str) -> tuple[str, str]:
+    """Return name and version of an sdist, as its PKG-INFO says; its members are acceptable.
+
+    Args:
+        path: a tar file.
+
+    Raises:
+        TargetError: it cannot be read or used, holds no PKG-INFO, or one of another project or
+            version than the file name.
+    """
+    import tarfile
+
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.version import InvalidVersion, Version
+
+    _check_regular_file(path)
+    with _readable(path), tarfile.open(path) as archive:
+        members = archive.getmembers()
+        wanted = f"{check_members([_tar_member(info) for info in members])}/PKG-INFO"
+        found = next((info for info in members if info.name == wanted), None)
+        stream = archive.extractfile(found) if found is not None else None
+        if stream is None:
+            raise Unacceptable(f"it holds no {wanted}")
+        headers = Headers(stream.read().decode("utf-8"))
+        name, version = headers.get("Name") or "", headers.get("Version") or ""
+        try:
+            stated = canonicalize_name(name), Version(version)
+            same = stated == parse_sdist_filename(os.path.basename(path))
+        except (InvalidSdistFilename, InvalidVersion):
+            same = False
+        if not same:
+            raise Unacceptable(f"its PKG-INFO says {name} {version}")
+    return name, version
 
 
 def _check_regular_file(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Build wheels from source directories (PEP 517): the only module that imports ``build``."""
+"""Build source directories (PEP 517): the only module that imports ``build``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sagepip.build.cache import find_cache
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
-from sagepip.build.project_checks import check_result, check_source
+from sagepip.build.project_checks import Kind, check_result, check_source
+from sagepip.build.unpacked_wheels import Member
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
@@ -25,18 +26,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BuiltWheel:
-    """A wheel that was built.
+class BuiltDistribution:
+    """A wheel or an sdist that was built.
 
     Attributes:
         path: absolute.
         seconds: how long it took, environment included.
         log_path: the log of the hooks, where ``keep_build`` asked for it; else None.
+        provision_seconds: how much of the time went into the environment.
+        requirements: what the environment held; None without isolation.
     """
 
     path: str
     seconds: float
     log_path: str | None
+    provision_seconds: float = 0.0
+    requirements: tuple[Member, ...] | None = None
 
 
 def build_wheel(
@@ -46,7 +51,7 @@ def build_wheel(
     python: TargetPython,
     options: BuildOptions,
     ancestors: Sequence[str] = (),
-) -> BuiltWheel:
+) -> BuiltDistribution:
     """Build a wheel.
 
     Args:
@@ -62,6 +67,24 @@ def build_wheel(
             kept, and the message says where.
         TargetError: the interpreter or a build requirement's wheel cannot be used.
     """
+    return _build("wheel", source_directory, output_directory, python, options, ancestors)
+
+
+def build_sdist(
+    source_directory: str, output_directory: str, *, python: TargetPython, options: BuildOptions
+) -> BuiltDistribution:
+    """Build an sdist; arguments and errors are those of :func:`build_wheel`."""
+    return _build("sdist", source_directory, output_directory, python, options)
+
+
+def _build(
+    kind: Kind,
+    source_directory: str,
+    output_directory: str,
+    python: TargetPython,
+    options: BuildOptions,
+    ancestors: Sequence[str] = (),
+) -> BuiltDistribution:
     import time
 
     started = time.monotonic()
@@ -69,12 +92,13 @@ def build_wheel(
     check_source(source)
     with directory_lock(source, "building it"):
         workspace = _make_workspace()
-        run = _Run(source, workspace, python, options, tuple(ancestors))
-        keep = options.keep_build
+        run = _Run(kind, source, workspace, python, options, tuple(ancestors))
+        keep = False
         try:
-            built = _deliver(run.wheel(), output_directory)
+            built = _deliver(run.result(), output_directory)
+            keep = options.keep_build
         except BuildError as error:
-            if not run.hooks.is_suspect:
+            if not (options.keep_build or run.hooks.is_suspect):
                 raise
             keep = True
             raise _with_traces(error, run) from error
@@ -83,7 +107,15 @@ def build_wheel(
                 remove_tree(workspace)
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
-    return BuiltWheel(built, seconds, run.log_path if keep else None)
+    if keep:
+        console.note(f"kept of the build of {source}: {'; '.join(run.traces())}")
+    return BuiltDistribution(
+        built,
+        seconds,
+        run.log_path if keep else None,
+        run.provision_seconds,
+        run.requirements,
+    )
 
 
 def _make_workspace() -> str:
@@ -100,6 +132,7 @@ class _Run:
 
     def __init__(
         self,
+        kind: Kind,
         source: str,
         workspace: str,
         python: TargetPython,
@@ -113,6 +146,7 @@ class _Run:
             sources=options.sources,
             verbosity=options.verbosity,
         )
+        self._kind = kind
         self._source = source
         self._workspace = workspace
         self._python = python
@@ -120,14 +154,23 @@ class _Run:
         self._ancestors = ancestors
         self._cache = find_cache(os.environ) if options.isolation else None
         self.environment_path = ""
+        self.provision_seconds = 0.0
+        self.requirements: tuple[Member, ...] | None = None
 
-    def wheel(self) -> str:
-        """Run the hooks; return the path of the wheel in the workspace."""
+    def traces(self) -> list[str]:
+        """Say where the log and the environment are."""
+        kept = [f"log: {self.log_path}"] if os.path.exists(self.log_path) else []
+        if self.environment_path:
+            kept.append(f"build environment: {self.environment_path}")
+        return kept
+
+    def result(self) -> str:
+        """Run the hooks; return the path of what they made in the workspace."""
         settings = {
             key: value if isinstance(value, str) else list(value)
             for key, value in self._options.config_settings.items()
         }
-        output = os.path.join(self._workspace, "wheel")
+        output = os.path.join(self._workspace, "output")
         use = EnvironmentUse(
             self._cache, self._workspace, python=self._python, project=self._source
         )
@@ -136,8 +179,8 @@ class _Run:
                 builder = self._isolated_builder(settings, use)
             else:
                 builder = self._plain_builder(settings)
-            result = builder.build("wheel", output, settings)
-        return check_result(result, output, self._source)
+            result = builder.build(self._kind, output, settings)
+        return check_result(result, output, self._source, self._kind)
 
     def _isolated_builder(
         self, settings: dict[str, str | list[str]], use: EnvironmentUse
@@ -159,11 +202,13 @@ class _Run:
         def builder_with(requirements: Iterable[str]) -> ProjectBuilder:
             environment = provisioner.provision(requirements)
             self.environment_path = environment.path
+            self.provision_seconds = provisioner.seconds
+            self.requirements = tuple(provisioner.members)
             return ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
 
         static = ProjectBuilder(self._source, runner=self.hooks).build_system_requires
         builder = builder_with(static)
-        return builder_with(builder.get_requires_for_build("wheel", settings))
+        return builder_with(builder.get_requires_for_build(self._kind, settings))
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
         from build import ProjectBuilder
@@ -176,7 +221,7 @@ class _Run:
         if self._options.check_dependencies:
             # The static ones first: without them the hook that names the others may not run.
             check_installed(builder.build_system_requires, self._python, self._source)
-            dynamic = builder.get_requires_for_build("wheel", settings)
+            dynamic = builder.get_requires_for_build(self._kind, settings)
             check_installed(dynamic, self._python, self._source)
         return builder
 
@@ -217,6 +262,13 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
 
     if isinstance(cause, SagepipError):
         return cause
+    if isinstance(cause, pyproject_hooks.UnsupportedOperation):
+        last = (cause.traceback.strip().splitlines() or [""])[-1]
+        return BuildError(
+            f"the build backend of {source} cannot make an sdist: {last}",
+            advice="see what it needs for one",
+            output=cause.traceback,
+        )
     if isinstance(cause, pyproject_hooks.BackendUnavailable):
         last = (cause.traceback.strip().splitlines() or [str(cause)])[-1]
         return BuildError(
@@ -232,20 +284,18 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
 
 def _with_traces(error: BuildError, run: _Run) -> BuildError:
     """Say where the log and the environment of a failed build are."""
-    kept = [] if run.log_path in error.problem else [f"log: {run.log_path}"]
-    if run.environment_path:
-        kept.append(f"build environment: {run.environment_path}")
+    kept = [one for one in run.traces() if one not in error.problem]
     advice = "; ".join(filter(None, (error.advice, *kept)))
     return BuildError(error.problem, advice=advice, output=error.output)
 
 
-def _deliver(wheel: str, directory: str) -> str:
-    """Move a wheel to where it was asked for, in one step as seen from there."""
-    from sagepip.build.wheelhouse import publish_wheel
+def _deliver(built: str, directory: str) -> str:
+    """Bring a wheel or sdist to where it was asked for, in one step as seen from there."""
+    from sagepip.build.wheelhouse import publish_distribution
 
-    final = os.path.join(os.path.abspath(directory), os.path.basename(wheel))
+    final = os.path.join(os.path.abspath(directory), os.path.basename(built))
     try:
-        publish_wheel(wheel, final)
+        publish_distribution(built, final)
     except OSError as error:
         raise BuildError(
             f"cannot write {final}: {error.strerror}",

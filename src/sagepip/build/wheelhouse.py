@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import make_directories, publish_file, remove_file
+from sagepip.ground.filesystem import (
+    make_directories,
+    publish_file,
+    remove_directory_if_empty,
+    remove_file,
+)
 from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_PART = ".part"
+_PART = re.compile(r"\.sagepip-[0-9a-f]{32}\.part")
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar.zst", ".tar")
 
 
@@ -63,10 +71,7 @@ def parse_file_name(file_name: str) -> tuple[str, Version] | None:
 
 
 def store_wheel(wheel: str, directory: str) -> str:
-    """Publish a wheel in a wheelhouse by one rename, then drop the project's other wheels.
-
-    Under a lock on the directory, so that of two that are stored at once one stays. Storing what is
-    there already, byte for byte, changes nothing.
+    """Store a wheel in a wheelhouse, which keeps one a project: its others are removed, last.
 
     Args:
         wheel: the path of the wheel.
@@ -76,62 +81,162 @@ def store_wheel(wheel: str, directory: str) -> str:
         The path of the stored wheel.
 
     Raises:
-        TargetError: ``wheel`` is no wheel by its name, or cannot be read or stored.
+        TargetError: ``wheel`` is no whole wheel, or cannot be read or stored.
         LockError: the directory cannot be locked.
     """
-    base_name = os.path.basename(wheel)
-    parsed = parse_file_name(base_name)
-    if parsed is None or not base_name.endswith(".whl"):
-        raise TargetError(f"not a wheel's file name: {wheel}", advice="give a built .whl file")
-    final = os.path.join(directory, base_name)
-    try:
-        make_directories(directory)
-        with directory_lock(directory, "storing a wheel"):
-            for left in _files(directory):
-                if left.endswith(_PART):
-                    remove_file(left)  # of one that was killed
-            if not _same_content(wheel, final):
-                publish_wheel(wheel, final)
-            for other in _others(parsed[0], final):
-                remove_file(other)
-    except OSError as error:
-        raise TargetError(
-            f"cannot store {base_name} in {directory}: {error.strerror}",
-            advice="is the directory writable, and is there space?",
-        ) from error
-    return final
+    (stored,) = store_files([wheel], directory, one_per_project=True)
+    return stored
 
 
-def publish_wheel(wheel: str, final: str) -> None:
-    """Copy a wheel to its final name: written under a hidden one, then renamed.
+def store_files(paths: Sequence[str], directory: str, *, one_per_project: bool) -> list[str]:
+    """Publish wheels or sdists in a directory, each by one rename, under a lock on the directory.
+
+    All are written before the first is published: a lack of space changes nothing. Storing what is
+    there already, byte for byte, changes nothing either. Nobody has to take the lock for reading:
+    a project that was there before is there at every instant.
 
     Args:
-        wheel: the path of the wheel.
+        paths: the files; no two of one name.
+        directory: where to; made if missing.
+        one_per_project: remove the other wheels of the projects, once the new ones are there.
+
+    Returns:
+        Their paths in the directory, in the same order.
+
+    Raises:
+        TargetError: one is no whole wheel or sdist by its name, or cannot be read or stored; of
+            what was to be published nothing has been, unless the message says so.
+        LockError: the directory cannot be locked.
+    """
+    finals = {path: os.path.join(directory, os.path.basename(path)) for path in paths}
+    for path in paths:
+        _check(path)
+    if not paths:
+        return []
+    made: list[str] = []
+    try:
+        made = make_directories(directory)
+        with directory_lock(directory, "storing a wheel"):
+            _sweep(directory)
+            _publish({p: f for p, f in finals.items() if not _same_content(p, f)})
+            if one_per_project:
+                for final in finals.values():
+                    _remove_others(final)
+    except BaseException as error:
+        for one in reversed(made):
+            remove_directory_if_empty(one)
+        if not isinstance(error, OSError):
+            raise
+        names = ", ".join(map(os.path.basename, paths))
+        raise TargetError(
+            f"cannot store {names} in {directory}: {error.strerror}",
+            advice="is the directory writable, and is there space?",
+        ) from error
+    return list(finals.values())
+
+
+def check_storable(directory: str) -> None:
+    """Refuse a directory that files cannot be stored in, before the work of hours is done.
+
+    Args:
+        directory: an absolute path; need not exist.
+
+    Raises:
+        TargetError: it is none, or cannot be written to or made.
+    """
+    existing = directory
+    while not os.path.lexists(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        raise TargetError(f"not a directory: {existing}", advice="name another with --wheel-dir")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise TargetError(
+            f"cannot write to the directory {existing}", advice="name another with --wheel-dir"
+        )
+
+
+def publish_distribution(path: str, final: str) -> None:
+    """Copy a wheel or sdist to its final name in a directory of the caller's own.
+
+    Args:
+        path: the path of the file.
         final: the path it gets, in a directory that is made if missing.
 
     Raises:
         OSError: it cannot be read or written.
     """
+    make_directories(os.path.dirname(final))
+    _publish({path: final})
+
+
+def _check(path: str) -> None:
+    """Refuse what is no whole wheel, nor an sdist by its name."""
+    from sagepip.staging.unpack import check_wheel
+
+    name = os.path.basename(path)
+    if parse_file_name(name) is None:
+        raise TargetError(
+            f"not the file name of a wheel or sdist: {path}", advice="give a built .whl file"
+        )
+    if name.endswith(".whl"):
+        check_wheel(path)
+
+
+def _sweep(directory: str) -> None:
+    """Remove what one that was killed has left; whoever writes such a file holds the lock."""
+    for path in _files(directory):
+        if _PART.fullmatch(os.path.basename(path)):
+            remove_file(path)
+
+
+def _publish(files: Mapping[str, str]) -> None:
+    """Copy files to hidden names beside their final ones, then rename them."""
     import shutil
     import uuid
 
-    directory, base_name = os.path.split(final)
-    make_directories(directory)
-    # Not tempfile: its files are private, and only the kernel knows umask and default ACLs.
-    temporary = os.path.join(directory, f".{base_name[:120]}.{uuid.uuid4().hex}{_PART}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    written: dict[str, str] = {}
+    published: list[str] = []
     try:
-        with open(descriptor, "wb") as target, open(wheel, "rb") as source:
-            shutil.copyfileobj(source, target, 1 << 20)
-        publish_file(temporary, final)
-    except BaseException:
-        remove_file(temporary)
+        for path, final in files.items():
+            if os.path.isdir(final):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
+            temporary = os.path.join(os.path.dirname(final), f".sagepip-{uuid.uuid4().hex}.part")
+            # Not tempfile: its files are private, and only the kernel knows umask and default ACLs.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            written[temporary] = final
+            with open(descriptor, "wb") as target, open(path, "rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                if os.environ.get("SAGEPIP_SYNC", "").strip("0"):
+                    os.fsync(descriptor)
+        for temporary, final in written.items():
+            publish_file(temporary, final)
+            published.append(final)
+    except BaseException as error:
+        for temporary in written:
+            with suppress(OSError):  # the next one sweeps
+                remove_file(temporary)
+        if published and isinstance(error, OSError):
+            raise TargetError(
+                f"stored {', '.join(published)}, but no more: {error.strerror}",
+                advice="is the directory writable?",
+            ) from error
         raise
 
 
-def _others(project: str, kept: str) -> list[str]:
-    found = candidates(project, [os.path.dirname(kept)])
-    return [path for path in found if path.endswith(".whl") and path != kept]
+def _remove_others(stored: str) -> None:
+    """Remove the other wheels of the project of one that is stored."""
+    parsed = parse_file_name(os.path.basename(stored))
+    for path in candidates(parsed[0], [os.path.dirname(stored)]) if parsed else ():
+        if not path.endswith(".whl") or path == stored:
+            continue
+        try:
+            remove_file(path)
+        except OSError as error:
+            raise TargetError(
+                f"stored {stored}, but cannot remove {path}: {error.strerror}",
+                advice="remove it by hand",
+            ) from error
 
 
 def _same_content(wheel: str, stored: str) -> bool:

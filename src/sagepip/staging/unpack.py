@@ -15,6 +15,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -136,6 +137,26 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
 
 
+def check_wheel(wheel: str) -> WheelMetadata:
+    """Read all of a wheel and apply every check that needs no target interpreter.
+
+    Args:
+        wheel: the path of the wheel.
+
+    Returns:
+        What it says of itself.
+
+    Raises:
+        TargetError: the wheel is damaged or hostile.
+    """
+    metadata = read_wheel_metadata(wheel)
+    with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
+        source = _CheckedWheel(archive)
+        source.check(wheel, metadata)
+        source.validate_record(validate_contents=True)
+    return metadata
+
+
 def _unpack(
     wheel: str,
     metadata: WheelMetadata,
@@ -145,14 +166,22 @@ def _unpack(
     ignore_requires_python: bool,
 ) -> None:
     writer.placement = placement
+    with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
+        source = _CheckedWheel(archive)
+        source.check(wheel, metadata)
+        if not ignore_requires_python:
+            gate.check_requires_python(wheel, metadata.headers, writer.destination.python)
+        gate.check_tags(wheel, metadata.tags, writer.destination.python)
+        with warnings.catch_warnings():
+            # installer warns of __pycache__ members, which it leaves out; so do we.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            installer.install(source, writer, additional_metadata)
+
+
+@contextmanager
+def _wheel_errors(wheel: str) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            source = _CheckedWheel(archive)
-            source.check(wheel, metadata, writer.destination, ignore_requires_python)
-            with warnings.catch_warnings():
-                # installer warns of __pycache__ members, which it leaves out; so do we.
-                warnings.simplefilter("ignore", RuntimeWarning)
-                installer.install(source, writer, additional_metadata)
+        yield
     except (InstallerError, InvalidRecordEntry, AssertionError, UnicodeDecodeError) as error:
         raise TargetError(f"{wheel}: {error}", advice="the wheel is malformed") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -164,21 +193,12 @@ def _unpack(
 class _CheckedWheel(WheelFile):
     """A wheel that has passed the gate, and whose members carry what RECORD says of them."""
 
-    def check(
-        self,
-        wheel: str,
-        metadata: WheelMetadata,
-        destination: Destination,
-        ignore_requires_python: bool,
-    ) -> None:
-        """Apply all checks that need no content (see :mod:`sagepip.staging.gate`)."""
+    def check(self, wheel: str, metadata: WheelMetadata) -> None:
+        """Apply all checks that need neither content nor target (:mod:`sagepip.staging.gate`)."""
         names = self._zipfile.namelist()
         gate.check_members(wheel, names, self.dist_info_dir, self.data_dir)
         gate.check_wheel_version(wheel, metadata.wheel_headers)
         gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
-        if not ignore_requires_python:
-            gate.check_requires_python(wheel, metadata.headers, destination.python)
-        gate.check_tags(wheel, metadata.tags, destination.python)
         if "entry_points.txt" in self.dist_info_filenames:
             gate.check_scripts(wheel, self.read_dist_info("entry_points.txt"))
         if "RECORD" not in self.dist_info_filenames:

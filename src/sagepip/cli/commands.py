@@ -47,7 +47,9 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "lock", "run a command under the lock of a site", module="sagepip.cli.lock_command"
         ),
-        Command("build", "build a wheel or an sdist"),
+        Command(
+            "build", "build wheels, or sdists, and store them", module="sagepip.cli.build_command"
+        ),
         Command(
             "verify",
             "check what is installed against its RECORD",

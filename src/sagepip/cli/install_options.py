@@ -162,6 +162,12 @@ BUILDING = (
         metavar="KEY=VALUE",
         help="a setting for the build backend; a repeated KEY becomes a list",
     ),
+    _same(
+        "--no-clean",
+        "--keep-build",
+        dest="keep_build",
+        help="keep the log and the environment of a build that succeeds, too, and say where",
+    ),
     _same("--compile", dest="compile", help="write bytecode (the default)"),
     _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),
 )

@@ -12,7 +12,7 @@ from sagepip.cli.settings import Settings
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
-from sagepip.ground.target_python import find_target_python
+from sagepip.ground.target_python import TargetPython, find_target_python
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.requirements_file import (
     ConfigSettings,
@@ -46,19 +46,10 @@ def build_request(
     files = [read_requirements(path, environ) for path in settings.items("requirement")]
     if not targets and not files:
         raise UsageError("nothing to install", advice="give a TARGET or -r FILE; see --help")
-    config: dict[str, str | list[str]] = {}
-    for text in settings.items("config_settings"):
-        add_setting(config, text, "--config-settings")
-    build = BuildOptions(
-        sources=package_sources(settings, files, environ),
-        isolation=settings.flag("build_isolation", default=True),
-        check_dependencies=settings.flag("check_build_dependencies"),
-        config_settings=config,
-        verbosity=max(console.verbosity, 0),
-    )
+    build = build_options(settings, files, environ)
     wheelhouse = environ.get("SAGE_SPKG_WHEELS")
     destination = _destination(settings, environ)
-    found, own_settings = _targets(targets, files, destination)
+    found, own_settings = find_targets(targets, files, destination.python)
     return InstallRequest(
         targets=found,
         destination=destination,
@@ -80,6 +71,33 @@ def build_request(
     )
 
 
+def build_options(
+    settings: Settings, files: Sequence[RequirementsFile], environ: Mapping[str, str]
+) -> BuildOptions:
+    """Return how sources are to be built.
+
+    Args:
+        settings: the values of the options.
+        files: the requirement files.
+        environ: the environment.
+
+    Raises:
+        UsageError: a setting for the backend or a wheelhouse is none.
+        TargetError: a constraint file cannot be read.
+    """
+    config: dict[str, str | list[str]] = {}
+    for text in settings.items("config_settings"):
+        add_setting(config, text, "--config-settings")
+    return BuildOptions(
+        sources=package_sources(settings, files, environ),
+        isolation=settings.flag("build_isolation", default=True),
+        check_dependencies=settings.flag("check_build_dependencies"),
+        config_settings=config,
+        verbosity=max(console.verbosity, 0),
+        keep_build=settings.flag("keep_build"),
+    )
+
+
 def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     root, target = settings.text("root"), settings.text("target")
     if root is None and (root := environ.get("SAGE_DESTDIR") or None) and target is not None:
@@ -88,14 +106,25 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     return find_destination(python, root=root, prefix=settings.text("prefix"), target=target)
 
 
-def _targets(
-    words: Sequence[str], files: Sequence[RequirementsFile], destination: Destination
+def find_targets(
+    words: Sequence[str], files: Sequence[RequirementsFile], python: TargetPython
 ) -> tuple[tuple[Target, ...], dict[Target, ConfigSettings]]:
+    """Return what operands and requirement files name, each once, and the settings of lines.
+
+    Args:
+        words: the operands.
+        files: the requirement files.
+        python: the target interpreter, for markers.
+
+    Raises:
+        UsageError: one is no target.
+        TargetError: a file is not there.
+    """
     found: list[Target] = []
     own_settings: dict[Target, ConfigSettings] = {}
 
     def markers() -> Mapping[str, str]:
-        return destination.python.markers
+        return python.markers
 
     for word in words:
         if (target := parse_target(word, markers)) is not None:

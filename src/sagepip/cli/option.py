@@ -32,6 +32,7 @@ class Status(Enum):
     REFUSED = "refused, with advice"
     LEFT_TO_PIP = "refused; pip, where it fetches, reads its variable"
     NOT_YET = "refused until it is implemented"
+    OTHERS = "refused: another command's, to which its variable is left"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class OptionTable:
             raise UsageError(f"unknown option: {name}", advice=_suggestion(name, self._by_name))
         if option.status is Status.NOT_YET:
             raise UsageError(f"{name} is not supported yet", advice=option.advice)
-        if option.status in (Status.REFUSED, Status.LEFT_TO_PIP):
+        if option.status in (Status.REFUSED, Status.LEFT_TO_PIP, Status.OTHERS):
             raise UsageError(f"{name} is not supported", advice=option.advice)
         return option
 

@@ -23,7 +23,6 @@ PIP_WITHOUT_EFFECT = (
             "--no-python-version-warning": "there is no such warning",
             "--no-input": "sagepip never asks",
             "--use-pep517": "sagepip always does",
-            "--no-clean": "what a failed build leaves is kept",
             "--no-warn-script-location": "there is no such warning",
             "--no-warn-conflicts": "there is no such warning",
             "--no-user": "sagepip never installs into the user site",

@@ -31,18 +31,22 @@ class Form:
         groups: its options, with the titles of the help.
         operands: their name in the help; empty if it takes none.
         without_effect: options that are accepted for pip's sake.
+        refused: options that are refused with advice.
     """
 
     about: str
     groups: Groups
     operands: str = ""
     without_effect: tuple[Option, ...] = ()
+    refused: tuple[Option, ...] = ()
 
     @property
     def table(self) -> OptionTable:
         """All its options."""
         return OptionTable(
-            tuple(option for _, group in self.groups for option in group) + self.without_effect
+            tuple(option for _, group in self.groups for option in group)
+            + self.without_effect
+            + self.refused
         )
 
 

@@ -1,0 +1,96 @@
+"""From options, targets and the environment to the request that ``build`` is given."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sagepip.build.options import BuildOptions
+from sagepip.cli.install_request import build_options, find_targets
+from sagepip.cli.settings import Settings
+from sagepip.ground.errors import UsageError
+from sagepip.ground.target_python import find_target_python
+from sagepip.operations.build import BuildRequest
+from sagepip.operations.requirements_file import ConfigSettings, read_requirements
+
+
+def build_request(
+    settings: Settings, targets: Sequence[str], environ: Mapping[str, str]
+) -> BuildRequest:
+    """Work out what is to be built, how, and where it is stored.
+
+    Args:
+        settings: the values of the options.
+        targets: the operands.
+        environ: the environment.
+
+    Raises:
+        UsageError: the options or the targets make no sense.
+        TargetError: a file or the target interpreter is not there.
+    """
+    files = [read_requirements(path, environ) for path in settings.items("requirement")]
+    if not targets and not files:
+        raise UsageError("nothing to build", advice="give a TARGET or -r FILE; see --help")
+    python = find_target_python(settings.text("python"), environ)
+    build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
+    found, own_settings = find_targets(targets, files, python)
+    directory, is_wheelhouse = _directory(settings, environ)
+    return BuildRequest(
+        targets=found,
+        python=python,
+        directory=directory,
+        one_per_project=is_wheelhouse,
+        build=build,
+        own_config_settings=own_settings,
+        ignore_requires_python=settings.flag("ignore_requires_python"),
+        sdist=settings.flag("sdist"),
+    )
+
+
+def _directory(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """Return where to store, and whether that is the wheelhouse, which keeps one a project."""
+    given = settings.text("wheel_dir")
+    wheelhouse = environ.get("SAGE_SPKG_WHEELS")
+    if settings.flag("sdist"):
+        return os.path.abspath(os.path.expanduser(given or os.curdir)), False
+    if given is None:
+        return os.path.abspath(wheelhouse or os.curdir), bool(wheelhouse)
+    if given.startswith("-"):
+        raise UsageError(
+            f"not a directory: {given}",
+            advice="-w takes one, as in pip wheel; what -w of python -m build means is the default",
+        )
+    directory = os.path.abspath(os.path.expanduser(given))
+    same = bool(wheelhouse) and os.path.realpath(wheelhouse or "") == os.path.realpath(directory)
+    return directory, same
+
+
+def _with_json(build: BuildOptions, text: str | None) -> BuildOptions:
+    """Take the settings for the backend from a JSON object, if there is one."""
+    if text is None:
+        return build
+    if build.config_settings:
+        raise UsageError("--config-json and -C exclude each other", advice="give one of them")
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--config-json is not JSON: {error}", advice='write {"KEY": "VALUE"}'
+        ) from error
+    if not _are_settings(found):
+        raise UsageError(
+            f"--config-json is no object of texts and lists of texts: {text}",
+            advice='write {"KEY": "VALUE", "OTHER": ["ONE", "TWO"]}',
+        )
+    settings: ConfigSettings = found
+    return replace(build, config_settings=settings)
+
+
+def _are_settings(found: object) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(one, str)
+        or (isinstance(one, list) and all(isinstance(part, str) for part in one))
+        for one in found.values()
+    )

@@ -1,0 +1,240 @@
+"""Build: make wheels, or sdists, of what is asked for, and store them; nothing is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from sagepip.build.archive import sdist_identity, unpack_sdist
+from sagepip.build.options import BuildOptions
+from sagepip.build.project import BuiltSdist, BuiltWheel, build_sdist, build_wheel
+from sagepip.build.resolution import ResolvedFile, resolve
+from sagepip.build.wheelhouse import check_storable, store_files
+from sagepip.ground import console
+from sagepip.ground.errors import TargetError, UsageError
+from sagepip.ground.target_python import TargetPython
+from sagepip.operations.build_report import BuildReport, BuiltEntry
+from sagepip.operations.targets import (
+    NamedRequirement,
+    SourceArchive,
+    SourceDirectory,
+    Target,
+    WheelFile,
+)
+from sagepip.operations.work_directory import WorkDirectory
+from sagepip.staging.gate import check_requires_python
+from sagepip.staging.unpack import check_wheel
+from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+
+_Direct = SourceDirectory | SourceArchive | WheelFile
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One call of ``build``.
+
+    Attributes:
+        targets: what to build, in the order given.
+        python: the interpreter to build for.
+        directory: where to store; absolute.
+        one_per_project: of one project keep only the wheel that is stored now (a wheelhouse).
+        build: how sources are built, and (``build.sources``) where requirements come from.
+        own_config_settings: for each target of a requirement file the settings of its own line,
+            which it gets *instead of* those in ``build`` (as in pip).
+        ignore_requires_python: build though Requires-Python says no.
+        sdist: build sdists instead, of source directories.
+    """
+
+    targets: tuple[Target, ...]
+    python: TargetPython
+    directory: str
+    one_per_project: bool = False
+    build: BuildOptions = field(default_factory=BuildOptions)
+    own_config_settings: Mapping[Target, Mapping[str, str | Sequence[str]]] = field(
+        default_factory=dict
+    )
+    ignore_requires_python: bool = False
+    sdist: bool = False
+
+    def build_options(self, target: Target) -> BuildOptions:
+        """Return how one of the targets is built."""
+        own = self.own_config_settings.get(target)
+        return self.build if own is None else replace(self.build, config_settings=own)
+
+
+def build(request: BuildRequest) -> BuildReport:
+    """Build what is asked for and store it; all of it, or nothing.
+
+    Args:
+        request: what, how and where to.
+
+    Returns:
+        What was made.
+
+    Raises:
+        SagepipError: nothing was stored, unless the message says so.
+    """
+    check_storable(request.directory)
+    with WorkDirectory() as work:
+        made = _Builder(request, work).make()
+        stored = store_files(
+            [one.path for one in made], request.directory, one_per_project=request.one_per_project
+        )
+    entries = [replace(one, path=path) for one, path in zip(made, stored, strict=True)]
+    return BuildReport(request.python, request.directory, tuple(entries))
+
+
+class _Builder:
+    """Makes the files of one request, in a private directory."""
+
+    def __init__(self, request: BuildRequest, work: WorkDirectory) -> None:
+        self._request = request
+        self._work = work
+        self._number = 0
+        self._of_project: dict[str, str] = {}
+
+    def make(self) -> list[BuiltEntry]:
+        """Return what is to be stored, in the order of the targets.
+
+        Raises:
+            TargetError: a target cannot be used, or two are of one project.
+            BuildError: a source cannot be built.
+        """
+        wheels = self._look_through()
+        resolved = self._resolve()
+        made: dict[str, BuiltEntry] = {}
+        for target in self._request.targets:
+            # One project named twice, or one path with other extras, is one file.
+            if isinstance(target, NamedRequirement):
+                name = canonicalize_name(Requirement(target.requirement).name)
+                if name not in made:
+                    made[name] = self._named(resolved[name], target)
+            elif target.path not in made:
+                made[target.path] = self._direct(target, wheels.get(target.path))
+        return list(made.values())
+
+    def _look_through(self) -> dict[str, WheelMetadata]:
+        """Find out what can be known without a build, which may take hours; return the wheels."""
+        wheels: dict[str, WheelMetadata] = {}
+        for target in self._request.targets:
+            if self._request.sdist and not isinstance(target, SourceDirectory):
+                given = target.requirement if isinstance(target, NamedRequirement) else target.path
+                raise UsageError(
+                    f"--sdist needs a source directory, not {given}",
+                    advice="give the directory, or leave --sdist out",
+                )
+            if isinstance(target, NamedRequirement):
+                name = Requirement(target.requirement).name
+                self._claim(name, f"the requirement {name}")
+            elif isinstance(target, WheelFile):
+                wheels[target.path] = check_wheel(target.path)
+                self._claim(wheels[target.path].name, target.path)
+            elif target.name:
+                self._claim(target.name, target.path)
+        return wheels
+
+    def _claim(self, project: str, target: str) -> None:
+        other = self._of_project.setdefault(canonicalize_name(project), target)
+        if other != target:
+            raise TargetError(f"{other} and {target} are both {project}", advice="give one of them")
+
+    def _resolve(self) -> dict[str, ResolvedFile]:
+        request = self._request
+        named = [one.requirement for one in request.targets if isinstance(one, NamedRequirement)]
+        if not named:
+            return {}
+        files = resolve(
+            named,
+            python=request.python,
+            sources=request.build.sources,
+            ignore_installed=True,
+            download_directory=self._work.path("fetched"),
+            ignore_requires_python=request.ignore_requires_python,
+            no_deps=True,
+            constraints=request.build.sources.constraints,
+            build_isolation=request.build.isolation,
+        )
+        return {canonicalize_name(one.name): one for one in files}
+
+    def _named(self, one: ResolvedFile, target: NamedRequirement) -> BuiltEntry:
+        if one.is_wheel:
+            made = _wheel_entry(read_wheel_metadata(one.path))
+        else:
+            made = self._built(one.path, target)
+        return replace(made, url=one.url, source_sha256=one.sha256 or "")
+
+    def _direct(self, target: _Direct, wheel: WheelMetadata | None) -> BuiltEntry:
+        digest = ""
+        if wheel is not None:
+            made = _wheel_entry(wheel)
+            digest = made.sha256
+        elif self._request.sdist:
+            made = self._sdist(target)
+        else:
+            made = self._built(target.path, target)
+            digest = "" if isinstance(target, SourceDirectory) else _sha256(target.path)
+        if target.name and canonicalize_name(target.name) != canonicalize_name(made.name):
+            raise TargetError(
+                f"{target.path} is {made.name} {made.version}, not {target.name}",
+                advice="correct the name before the @, or the path after it",
+            )
+        self._claim(made.name, target.path)
+        url = "file://" + quote(os.fsencode(target.path))
+        return replace(made, url=url, source_sha256=digest)
+
+    def _built(self, path: str, target: Target) -> BuiltEntry:
+        """Build the wheel of a source directory or an sdist."""
+        work = self._next_directory()
+        source = path if os.path.isdir(path) else unpack_sdist(path, os.path.join(work, "source"))
+        console.detail(f"building {path}")
+        python, options = self._request.python, self._request.build_options(target)
+        built = build_wheel(source, os.path.join(work, "made"), python=python, options=options)
+        metadata = read_wheel_metadata(built.path)
+        if not self._request.ignore_requires_python:
+            check_requires_python(metadata.label, metadata.headers, python)
+        return _with_build(_wheel_entry(metadata), built, options)
+
+    def _sdist(self, target: _Direct) -> BuiltEntry:
+        """Build the sdist of a source directory."""
+        console.detail(f"building the sdist of {target.path}")
+        python, options = self._request.python, self._request.build_options(target)
+        made = os.path.join(self._next_directory(), "made")
+        built = build_sdist(target.path, made, python=python, options=options)
+        name, version = sdist_identity(built.path)
+        return _with_build(_entry(name, version, built.path), built, options)
+
+    def _next_directory(self) -> str:
+        self._number += 1
+        return self._work.path(f"build-{self._number}")
+
+
+def _wheel_entry(wheel: WheelMetadata) -> BuiltEntry:
+    return _entry(wheel.name, wheel.version, wheel.path)
+
+
+def _entry(name: str, version: str, path: str) -> BuiltEntry:
+    """Return the entry of a file as it is before it is stored."""
+    return BuiltEntry(name, version, path, _sha256(path), os.path.getsize(path))
+
+
+def _with_build(
+    entry: BuiltEntry, built: BuiltWheel | BuiltSdist, options: BuildOptions
+) -> BuiltEntry:
+    return replace(
+        entry,
+        is_built=True,
+        seconds=built.seconds,
+        config_settings=options.config_settings,
+        log_path=built.log_path,
+    )
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

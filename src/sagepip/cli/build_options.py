@@ -58,7 +58,14 @@ _BUILDING = (
         "build for this interpreter (or venv directory); default: SAGE_VENV, or the interpreter "
         "that runs sagepip",
     ),
-    *(option for option in BUILDING if option.dest != "compile"),
+    *(option for option in BUILDING if option.dest not in ("compile", "sdist_then_wheel")),
+    Option(
+        ("--sdist-then-wheel",),
+        Kind.ON,
+        Status.OWN,
+        "sdist_then_wheel",
+        "build the wheel of a directory from an sdist of it",
+    ),
     Option(
         ("-n", "--no-isolation"),
         Kind.OFF,
@@ -102,7 +109,6 @@ _WITHOUT_EFFECT = (
         advice="they are checked with --check-build-dependencies only",
     ),
 )
-_OWN = {name for _, group in _GROUPS for option in group for name in option.names}
 _REFUSED = (
     Option(
         ("-e", "--editable"),
@@ -119,21 +125,19 @@ _REFUSED = (
 )
 
 
-def _other_options_of_install() -> tuple[Option, ...]:
-    """Return what would be unknown, though it means something elsewhere."""
-    known = _OWN | {name for option in (*_WITHOUT_EFFECT, *_REFUSED) for name in option.names}
-    return tuple(
+def _others() -> tuple[Option, ...]:
+    """Return what would be unknown, though it means something to install, or to pip."""
+    known = {
+        name
+        for option in (*(one for _, group in _GROUPS for one in group), *_WITHOUT_EFFECT, *_REFUSED)
+        for name in option.names
+    }
+    of_install = (
         replace(option, status=Status.OTHERS, choices=(), advice=_INSTALL_ONLY)
         for _, group in GROUPS
         for option in group
-        if known.isdisjoint(option.names)
     )
-
-
-def _not_defined(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    return tuple(
-        one for one in options if not {n for o in _REFUSED for n in o.names} & {*one.names}
-    )
+    return tuple(one for one in (*of_install, *REFUSED) if known.isdisjoint(one.names))
 
 
 BUILD = Form(
@@ -141,5 +145,5 @@ BUILD = Form(
     _GROUPS,
     "TARGET...",
     (*_WITHOUT_EFFECT, *PIP_WITHOUT_EFFECT),
-    (*_REFUSED, *_other_options_of_install(), *_not_defined(REFUSED)),
+    (*_REFUSED, *_others()),
 )

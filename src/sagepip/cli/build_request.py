@@ -36,6 +36,8 @@ def build_request(
     python = find_target_python(settings.text("python"), environ)
     build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
     found, own_settings = find_targets(targets, files, python)
+    if settings.flag("sdist") and settings.flag("sdist_then_wheel"):
+        raise UsageError("--sdist and --sdist-then-wheel exclude each other", advice="give one")
     directory, is_wheelhouse = _directory(settings, environ)
     return BuildRequest(
         targets=found,
@@ -46,6 +48,7 @@ def build_request(
         own_config_settings=own_settings,
         ignore_requires_python=settings.flag("ignore_requires_python"),
         sdist=settings.flag("sdist"),
+        sdist_then_wheel=settings.flag("sdist_then_wheel"),
     )
 
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from sagepip.build.archive import sdist_identity, unpack_sdist
 from sagepip.build.options import BuildOptions
-from sagepip.build.project import BuiltSdist, BuiltWheel, build_sdist, build_wheel
+from sagepip.build.project import BuiltDistribution, build_sdist, build_wheel
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
 from sagepip.ground import console
@@ -49,6 +49,7 @@ class BuildRequest:
             which it gets *instead of* those in ``build`` (as in pip).
         ignore_requires_python: build though Requires-Python says no.
         sdist: build sdists instead, of source directories.
+        sdist_then_wheel: build the wheel of a directory from an sdist of it.
     """
 
     targets: tuple[Target, ...]
@@ -61,6 +62,7 @@ class BuildRequest:
     )
     ignore_requires_python: bool = False
     sdist: bool = False
+    sdist_then_wheel: bool = False
 
     def build_options(self, target: Target) -> BuildOptions:
         """Return how one of the targets is built."""
@@ -191,23 +193,38 @@ class _Builder:
     def _built(self, path: str, target: Target) -> BuiltEntry:
         """Build the wheel of a source directory or an sdist."""
         work = self._next_directory()
-        source = path if os.path.isdir(path) else unpack_sdist(path, os.path.join(work, "source"))
-        console.detail(f"building {path}")
         python, options = self._request.python, self._request.build_options(target)
-        built = build_wheel(source, os.path.join(work, "made"), python=python, options=options)
+        source, sdist = path, None
+        if os.path.isdir(path) and self._request.sdist_then_wheel:
+            sdist = self._build_sdist(path, work, options)
+            source = unpack_sdist(sdist.path, os.path.join(work, "source"))
+        elif not os.path.isdir(path):
+            source = unpack_sdist(path, os.path.join(work, "source"))
+        console.detail(f"building {path}")
+        built = build_wheel(source, os.path.join(work, "wheel"), python=python, options=options)
         metadata = read_wheel_metadata(built.path)
         if not self._request.ignore_requires_python:
             check_requires_python(metadata.label, metadata.headers, python)
-        return _with_build(_wheel_entry(metadata), built, options)
+        entry = _with_build(_wheel_entry(metadata), built, options)
+        if sdist is None:
+            return entry
+        return replace(
+            entry,
+            seconds=sdist.seconds + entry.seconds,
+            provision_seconds=sdist.provision_seconds + entry.provision_seconds,
+        )
 
     def _sdist(self, target: _Direct) -> BuiltEntry:
         """Build the sdist of a source directory."""
-        console.detail(f"building the sdist of {target.path}")
-        python, options = self._request.python, self._request.build_options(target)
-        made = os.path.join(self._next_directory(), "made")
-        built = build_sdist(target.path, made, python=python, options=options)
+        options = self._request.build_options(target)
+        built = self._build_sdist(target.path, self._next_directory(), options)
         name, version = sdist_identity(built.path)
         return _with_build(_entry(name, version, built.path), built, options)
+
+    def _build_sdist(self, path: str, work: str, options: BuildOptions) -> BuiltDistribution:
+        console.detail(f"building the sdist of {path}")
+        made = os.path.join(work, "sdist")
+        return build_sdist(path, made, python=self._request.python, options=options)
 
     def _next_directory(self) -> str:
         self._number += 1
@@ -223,13 +240,13 @@ def _entry(name: str, version: str, path: str) -> BuiltEntry:
     return BuiltEntry(name, version, path, _sha256(path), os.path.getsize(path))
 
 
-def _with_build(
-    entry: BuiltEntry, built: BuiltWheel | BuiltSdist, options: BuildOptions
-) -> BuiltEntry:
+def _with_build(entry: BuiltEntry, built: BuiltDistribution, options: BuildOptions) -> BuiltEntry:
     return replace(
         entry,
         is_built=True,
         seconds=built.seconds,
+        provision_seconds=built.provision_seconds,
+        requirements=built.requirements,
         config_settings=options.config_settings,
         log_path=built.log_path,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagepip.build.unpacked_wheels import Member
 from sagepip.ground.target_python import TargetPython
 
 
@@ -23,9 +24,8 @@ class BuiltEntry:
         source_sha256: the digest of the file at ``url``; empty for a directory.
         is_built: whether it was built (else it was there).
         seconds: how long the build took, its environment included; 0 if it was there.
-        provision_seconds: how much of that went into the environment; None if it is not known.
-        requirements: the build requirements as they were resolved, each with ``name``, ``version``
-            and ``sha256``; None if they are not known.
+        provision_seconds: how much of that went into the environment.
+        requirements: the build requirements, as they were resolved; None without isolation.
         config_settings: those that the backend was given.
         log_path: the log of the build, if it was kept; else None.
     """
@@ -39,8 +39,8 @@ class BuiltEntry:
     source_sha256: str = ""
     is_built: bool = False
     seconds: float = 0.0
-    provision_seconds: float | None = None
-    requirements: Sequence[Mapping[str, str | None]] | None = None
+    provision_seconds: float = 0.0
+    requirements: Sequence[Member] | None = None
     config_settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     log_path: str | None = None
 
@@ -78,7 +78,7 @@ class BuildReport:
 
 def _entry_as_json(entry: BuiltEntry) -> dict[str, Any]:
     kind = "wheel" if entry.path.endswith(".whl") else "sdist"
-    known = entry.provision_seconds is not None
+    held = entry.requirements
     return {
         "name": entry.name,
         "version": entry.version,
@@ -89,9 +89,11 @@ def _entry_as_json(entry: BuiltEntry) -> dict[str, Any]:
         "source": {"url": entry.url, "sha256": entry.source_sha256 or None},
         "seconds": {
             "total": round(entry.seconds, 6),
-            "provisioning": round(entry.provision_seconds or 0, 6) if known else None,
+            "provisioning": round(entry.provision_seconds, 6),
         },
-        "build_requirements": entry.requirements,
+        "build_requirements": None
+        if held is None
+        else [{"name": one.name, "version": one.version, "sha256": one.sha256} for one in held],
         "config_settings": dict(entry.config_settings),
         "log": entry.log_path,
     }

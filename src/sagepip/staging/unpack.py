@@ -7,8 +7,6 @@ live was touched, because nothing live is touched here.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import os
 import warnings
@@ -32,6 +30,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
+from sagepip.staging.hashing import HashingStream
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 from sagepip.transaction.ownership import same_content
@@ -150,10 +149,13 @@ def check_wheel(wheel: str) -> WheelMetadata:
         TargetError: the wheel is damaged or hostile.
     """
     metadata = read_wheel_metadata(wheel)
-    with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
-        source = _CheckedWheel(archive)
-        source.check(wheel, metadata)
-        source.validate_record(validate_contents=True)
+    try:
+        with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
+            source = _CheckedWheel(archive)
+            source.check(wheel, metadata)
+            source.validate_record(validate_contents=True)
+    except OSError as error:
+        raise TargetError(f"cannot read the wheel {wheel}: {error.strerror}") from error
     return metadata
 
 
@@ -266,7 +268,7 @@ class _Writer(WheelDestination):
         member: _Member = stream
         if scheme == "scripts":
             gate.check_script_name(self.wheel, name)
-            hashing = _HashingStream(member.stream, member.expected)
+            hashing = HashingStream(member.stream, member.expected)
             script = with_shebang(cast(BinaryIO, hashing), self.destination.python.executable)
             if script is not None:
                 self._verify(member, hashing.digest(), hashing.size)
@@ -324,7 +326,7 @@ class _Writer(WheelDestination):
         final = self._final(key, path)
         placed = self.placement(final)
         staged = placed.path
-        hashing = _HashingStream(stream, expected)
+        hashing = HashingStream(stream, expected)
         mode = 0o777 if executable else 0o666
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(descriptor, "wb", buffering=0) as out:
@@ -367,30 +369,3 @@ class _Writer(WheelDestination):
                 f"{self.wheel}: {member.path} has {size} bytes, RECORD says {member.size}",
                 advice="the wheel was altered or damaged; fetch or build it again",
             )
-
-
-class _HashingStream:
-    """Hashes what is read through it, with the algorithm of an expected hash."""
-
-    def __init__(self, stream: BinaryIO, expected: str = "") -> None:
-        self._stream = stream
-        self._algorithm = expected.partition("=")[0] or "sha256"
-        self._hash = hashlib.new(self._algorithm)
-        self.size = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    def readline(self, limit: int = -1) -> bytes:
-        data = self._stream.readline(limit)
-        self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    def digest(self) -> str:
-        """Return the hash in the form of RECORD."""
-        value = base64.urlsafe_b64encode(self._hash.digest()).decode().rstrip("=")
-        return f"{self._algorithm}={value}"

@@ -9,11 +9,15 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sagepip.build import pip_runner
+from sagepip.build.pip_runner import PipOutcome
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.sources import PackageSources
+from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground.errors import TargetError
 from sagepip.ground.target_python import TargetPython
 from tests.wheels import make_wheel
@@ -33,6 +37,31 @@ def _resolve(
         download_directory=str(place / "downloads"),
     )
     return {one.name: one for one in found}
+
+
+def test_wheel_that_is_superseded_while_pip_looks(
+    tmp_path: Path, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip fails on a wheel that has gone since it listed the directory: it is asked again."""
+    real = pip_runner.run_pip
+    newer = make_wheel(tmp_path / "new", "lib", "3.0", {"lib.py": ""})
+    runs: list[PipOutcome] = []
+
+    def run_pip(*arguments: Any, **options: Any) -> PipOutcome:
+        if not runs:
+            store_wheel(str(newer), str(house))
+            gone = house / "lib-2.0-py3-none-any.whl"
+            runs.append(PipOutcome(1, f"ERROR: [Errno 2] No such file or directory: '{gone}'"))
+        else:
+            runs.append(real(*arguments, **options))
+        return runs[-1]
+
+    monkeypatch.setattr("sagepip.build.resolution.run_pip", run_pip)
+    assert _resolve(tmp_path, "app")["lib"].version == "3.0"
+    assert len(runs) == 2
+    with pytest.raises(TargetError, match="nothing satisfies"):
+        _resolve(tmp_path, "nowhere")
+    assert len(runs) == 3  # nothing had changed: once is enough
 
 
 @pytest.fixture

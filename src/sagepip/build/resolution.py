@@ -115,10 +115,27 @@ def resolve(
         report = os.path.join(private, "report.json")
         arguments += ["--report", report, *requirements]
         for attempt in range(1, _TRIES + 1):
-            found = _run(arguments, report, python, sources)
+            before = _stamps(sources)
+            try:
+                found = _run(arguments, report, python, sources)
+            except TargetError:
+                if attempt == _TRIES or _stamps(sources) == before:
+                    raise
+                continue
             if attempt == _TRIES or all(os.path.exists(one.path) for one in found if one.path):
                 break
     return _fetch_missing(found, python, sources, download_directory)
+
+
+def _stamps(sources: PackageSources) -> list[int]:
+    """Return when the wheelhouses were changed last."""
+    found = []
+    for place in sources.find_links:
+        try:
+            found.append(os.stat(place).st_mtime_ns)
+        except OSError:
+            found.append(0)
+    return found
 
 
 def _run(

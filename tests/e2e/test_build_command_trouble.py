@@ -32,8 +32,12 @@ build_plain_wheel = build_wheel
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with open("../diary", "a") as diary:
         diary.write("begin\\n")
-    while not os.path.exists("../go"):
+    for _ in range(3000):
+        if os.path.exists("../go"):
+            break
         time.sleep(0.02)
+    else:
+        raise SystemExit("was not let go")
     made = build_plain_wheel(wheel_directory, config_settings)
     with open("../diary", "a") as diary:
         diary.write("end\\n")
@@ -44,8 +48,11 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 def wait_for(path: Path) -> None:
     """Wait until a file is there."""
-    while not path.exists():
+    for _ in range(3000):
+        if path.exists():
+            return
         time.sleep(0.02)
+    raise AssertionError(f"{path} does not come")
 
 
 # ---------------------------------------------------------------------- at once

@@ -42,7 +42,7 @@ def _resolve(
 def test_wheel_that_is_superseded_while_pip_looks(
     tmp_path: Path, house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pip fails on a wheel that has gone since it listed the directory: it is asked again."""
+    """Where pip fails on a wheel that has gone since it listed the directory: it is asked again."""
     real = pip_runner.run_pip
     newer = make_wheel(tmp_path / "new", "lib", "3.0", {"lib.py": ""})
     runs: list[PipOutcome] = []

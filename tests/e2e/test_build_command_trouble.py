@@ -15,6 +15,7 @@ import pytest
 
 from sagepip.ground.errors import TargetError
 from sagepip.staging.unpack import check_wheel
+from sagepip.transaction.owner_mark import directory_lock
 from tests.e2e.build_fixtures import TINY_BACKEND, make_project
 from tests.e2e.commands import Terminal, error_line
 from tests.guarantees import snapshot
@@ -108,7 +109,13 @@ def test_stores_at_once_with_a_reader(terminal: Terminal) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    running = [terminal.start("sagepip", "build", one, settings=settings) for one in wheels[1:]]
+    with directory_lock(str(house), "testing"):
+        running = [terminal.start("sagepip", "build", one, settings=settings) for one in wheels[1:]]
+        for process in running:
+            # All are there before the first may go on.
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert line == f"sagepip: waiting for {house}: another process is storing a wheel\n"
     for process, wheel in zip(running, wheels[1:], strict=True):
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err

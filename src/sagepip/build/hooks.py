@@ -21,8 +21,8 @@ class HookRunner:
         verbosity: 1 and up copies the output to stderr while a hook runs.
 
     Attributes:
-        is_suspect: whether a hook failed or has made the wheel, so that what it left may tell why
-            there is no good wheel.
+        is_suspect: whether a hook failed or has built what was asked for, so that what it left may
+            tell why that is not good.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class HookRunner:
         hook = cmd[2]
         environ = hook_environ(self._sources)
         environ.update(extra_environ or {})
-        self.is_suspect = hook == "build_wheel"
+        self.is_suspect = hook.startswith("build_")
         with open(self._log_path, "ab") as log:
             log.write(f"=== {hook} of {self._project}\n".encode("utf-8", "replace"))
             start = log.tell()

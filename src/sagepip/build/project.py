@@ -1,4 +1,4 @@
-"""Build wheels from source directories (PEP 517): the only module that imports ``build``."""
+"""Build source directories (PEP 517, PEP 660): the only module that imports ``build``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
-from sagepip.build.project_checks import check_result, check_source
+from sagepip.build.project_checks import Kind, check_result, check_source
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BuiltWheel:
-    """A wheel that was built.
+class BuiltDistribution:
+    """A wheel or an sdist that was built.
 
     Attributes:
         path: absolute.
@@ -44,7 +44,7 @@ def build_wheel(
     python: TargetPython,
     options: BuildOptions,
     ancestors: Sequence[str] = (),
-) -> BuiltWheel:
+) -> BuiltDistribution:
     """Build a wheel.
 
     Args:
@@ -60,6 +60,35 @@ def build_wheel(
             kept, and the message says where.
         TargetError: the interpreter or a build requirement's wheel cannot be used.
     """
+    return _build("wheel", source_directory, output_directory, python, options, ancestors)
+
+
+def build_editable(
+    source_directory: str, output_directory: str, *, python: TargetPython, options: BuildOptions
+) -> BuiltDistribution:
+    """Build an editable wheel, which leads to the source directory (PEP 660).
+
+    Args and errors are those of :func:`build_wheel`; a backend without ``build_editable`` is one
+    of the errors.
+    """
+    return _build("editable", source_directory, output_directory, python, options)
+
+
+def build_sdist(
+    source_directory: str, output_directory: str, *, python: TargetPython, options: BuildOptions
+) -> BuiltDistribution:
+    """Build an sdist; arguments and errors are those of :func:`build_wheel`."""
+    return _build("sdist", source_directory, output_directory, python, options)
+
+
+def _build(
+    kind: Kind,
+    source_directory: str,
+    output_directory: str,
+    python: TargetPython,
+    options: BuildOptions,
+    ancestors: Sequence[str] = (),
+) -> BuiltDistribution:
     import time
 
     started = time.monotonic()
@@ -67,10 +96,12 @@ def build_wheel(
     check_source(source)
     with directory_lock(source, "building it"):
         workspace = _make_workspace()
-        run = _Run(source, workspace, python, options, tuple(ancestors))
+        run = _Run(kind, source, workspace, python, options, tuple(ancestors))
         keep = options.keep_build
         try:
-            built = _deliver(run.wheel(), output_directory)
+            built = _deliver(run.result(), output_directory)
+        except _NoSuchHook:
+            raise  # nothing ran that could have left a trace
         except BuildError as error:
             if not run.hooks.is_suspect:
                 raise
@@ -81,7 +112,7 @@ def build_wheel(
                 remove_tree(workspace)
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
-    return BuiltWheel(built, seconds, run.log_path if keep else None)
+    return BuiltDistribution(built, seconds, run.log_path if keep else None)
 
 
 def _make_workspace() -> str:
@@ -98,6 +129,7 @@ class _Run:
 
     def __init__(
         self,
+        kind: Kind,
         source: str,
         workspace: str,
         python: TargetPython,
@@ -111,26 +143,27 @@ class _Run:
             sources=options.sources,
             verbosity=options.verbosity,
         )
+        self._kind = kind
         self._source = source
         self._workspace = workspace
         self._python = python
         self._options = options
         self._ancestors = ancestors
 
-    def wheel(self) -> str:
-        """Run the hooks; return the path of the wheel in the workspace."""
+    def result(self) -> str:
+        """Run the hooks; return the path of what they made in the workspace."""
         settings = {
             key: value if isinstance(value, str) else list(value)
             for key, value in self._options.config_settings.items()
         }
-        output = os.path.join(self._workspace, "wheel")
+        output = os.path.join(self._workspace, "output")
         with _build_errors(self._source):
             if self._options.isolation:
                 builder = self._isolated_builder(settings)
             else:
                 builder = self._plain_builder(settings)
-            result = builder.build("wheel", output, settings)
-        return check_result(result, output, self._source)
+            result = builder.build(self._kind, output, settings)
+        return check_result(result, output, self._source, self._kind)
 
     def _isolated_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
         from build import ProjectBuilder
@@ -146,7 +179,7 @@ class _Run:
         )
         builder = ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
         environment.provision(builder.build_system_requires)
-        environment.provision(builder.get_requires_for_build("wheel", settings))
+        environment.provision(builder.get_requires_for_build(self._kind, settings))
         return builder
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
@@ -160,7 +193,7 @@ class _Run:
         if self._options.check_dependencies:
             # The static ones first: without them the hook that names the others may not run.
             check_installed(builder.build_system_requires, self._python, self._source)
-            dynamic = builder.get_requires_for_build("wheel", settings)
+            dynamic = builder.get_requires_for_build(self._kind, settings)
             check_installed(dynamic, self._python, self._source)
         return builder
 
@@ -196,11 +229,29 @@ def _build_errors(source: str) -> Iterator[None]:
                 say(f"{source}: {str(warning.message).strip().splitlines()[0]}")
 
 
+class _NoSuchHook(BuildError):
+    """The backend does not do what was asked for."""
+
+
 def _backend_error(cause: Exception, source: str) -> SagepipError:
     import pyproject_hooks
 
     if isinstance(cause, SagepipError):
         return cause
+    if isinstance(cause, pyproject_hooks.HookMissing):
+        # Only build_editable may be missing; there is nothing to fall back to.
+        return _NoSuchHook(
+            f"{source} cannot be installed in editable mode: its build backend has no "
+            f"{cause.hook_name} (PEP 660)",
+            advice=_without_hook_advice(),
+        )
+    if isinstance(cause, pyproject_hooks.UnsupportedOperation):
+        last = (cause.traceback.strip().splitlines() or [""])[-1]
+        return BuildError(
+            f"the build backend of {source} cannot make an sdist: {last}",
+            advice="see what it needs for one",
+            output=cause.traceback,
+        )
     if isinstance(cause, pyproject_hooks.BackendUnavailable):
         last = (cause.traceback.strip().splitlines() or [str(cause)])[-1]
         return BuildError(
@@ -212,6 +263,14 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
         f"the build backend of {source} cannot be used: {cause!r}",
         advice="check build-system in its pyproject.toml",
     )
+
+
+def _without_hook_advice() -> str:
+    if "legacy-editable" in os.environ.get("SETUPTOOLS_ENABLE_FEATURES", ""):
+        return (
+            "take legacy-editable out of SETUPTOOLS_ENABLE_FEATURES: setuptools hides it for that"
+        )
+    return "is there a newer version of the backend? otherwise leave out -e"
 
 
 def _with_traces(error: BuildError, workspace: str) -> BuildError:
@@ -226,13 +285,13 @@ def _with_traces(error: BuildError, workspace: str) -> BuildError:
     )
 
 
-def _deliver(wheel: str, directory: str) -> str:
-    """Move a wheel to where it was asked for, in one step as seen from there."""
-    from sagepip.build.wheelhouse import publish_wheel
+def _deliver(built: str, directory: str) -> str:
+    """Bring a wheel or sdist to where it was asked for, in one step as seen from there."""
+    from sagepip.build.wheelhouse import publish_distribution
 
-    final = os.path.join(os.path.abspath(directory), os.path.basename(wheel))
+    final = os.path.join(os.path.abspath(directory), os.path.basename(built))
     try:
-        publish_wheel(wheel, final)
+        publish_distribution(built, final)
     except OSError as error:
         raise BuildError(
             f"cannot write {final}: {error.strerror}",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, Literal
 
 from sagepip.ground.errors import BuildError
 
 _NAMES = ("pyproject.toml", "setup.py")
+
+Kind = Literal["wheel", "editable", "sdist"]
+"""What is to be built; the names of the hooks, without ``build_``."""
 
 
 def check_source(source: str) -> None:
@@ -52,28 +55,30 @@ def check_source(source: str) -> None:
             )
 
 
-def check_result(result: str, output: str, source: str) -> str:
-    """Return the path of the wheel that the backend says it made, if it is one.
+def check_result(result: str, output: str, source: str, kind: Kind) -> str:
+    """Return the path of the wheel or sdist that the backend says it made, if it is one.
 
     Args:
         result: what ``build`` made of the hook's answer.
         output: the directory that the hook was told to write to.
         source: the source tree, for messages.
+        kind: what it was told to make.
 
     Raises:
-        BuildError: the answer is no plain name of a wheel that exists there.
+        BuildError: the answer is no plain name of such a file that exists there.
     """
     name = os.path.basename(result)
-    if result != os.path.join(output, name) or not name.endswith(".whl") or "\0" in name:
+    what, suffix = ("an sdist", ".tar.gz") if kind == "sdist" else ("a wheel", ".whl")
+    if result != os.path.join(output, name) or not name.endswith(suffix) or "\0" in name:
         raise BuildError(
-            f"the build backend of {source} gave something else than a wheel's name: {name!r}",
+            f"the build backend of {source} gave something else than {what}'s name: {name!r}",
             advice="is this a PEP 517 backend?",
         )
     try:
         mode = os.lstat(result).st_mode
     except OSError as error:
         raise BuildError(
-            f"the build backend of {source} did not make the wheel that it named: {name}",
+            f"the build backend of {source} did not make what it named: {name}",
             advice="see the log",
         ) from error
     if not stat.S_ISREG(mode):

@@ -91,7 +91,7 @@ def store_wheel(wheel: str, directory: str) -> str:
                 if left.endswith(_PART):
                     remove_file(left)  # of one that was killed
             if not _same_content(wheel, final):
-                publish_wheel(wheel, final)
+                publish_distribution(wheel, final)
             for other in _others(parsed[0], final):
                 remove_file(other)
     except OSError as error:
@@ -102,11 +102,11 @@ def store_wheel(wheel: str, directory: str) -> str:
     return final
 
 
-def publish_wheel(wheel: str, final: str) -> None:
-    """Copy a wheel to its final name: written under a hidden one, then renamed.
+def publish_distribution(path: str, final: str) -> None:
+    """Copy a wheel or sdist to its final name: written under a hidden one, then renamed.
 
     Args:
-        wheel: the path of the wheel.
+        path: where it is.
         final: the path it gets, in a directory that is made if missing.
 
     Raises:
@@ -121,7 +121,7 @@ def publish_wheel(wheel: str, final: str) -> None:
     temporary = os.path.join(directory, f".{base_name[:120]}.{uuid.uuid4().hex}{_PART}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        with open(descriptor, "wb") as target, open(wheel, "rb") as source:
+        with open(descriptor, "wb") as target, open(path, "rb") as source:
             shutil.copyfileobj(source, target, 1 << 20)
         publish_file(temporary, final)
     except BaseException:

@@ -35,6 +35,13 @@ WHAT = (
         help="install what a requirement file names; repeatable",
     ),
     _same(
+        "-e",
+        "--editable",
+        kind=Kind.LIST,
+        metavar="DIR",
+        help="install a project so that it is imported from its source directory; repeatable",
+    ),
+    _same(
         "-c",
         "--constraint",
         kind=Kind.LIST,
@@ -161,6 +168,13 @@ BUILDING = (
         kind=Kind.WHOLE,
         metavar="KEY=VALUE",
         help="a setting for the build backend; a repeated KEY becomes a list",
+    ),
+    Option(
+        ("--sdist-then-wheel",),
+        Kind.ON,
+        Status.OWN,
+        "sdist_then_wheel",
+        "build the wheel of a directory from an sdist of it",
     ),
     _same("--compile", dest="compile", help="write bytecode (the default)"),
     _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),

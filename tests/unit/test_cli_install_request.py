@@ -267,6 +267,53 @@ def test_requirement_files(ask: Ask, tmp_path: Path) -> None:
         ask("-r", "reqs.txt")
 
 
+def test_editables(ask: Ask, tmp_path: Path) -> None:
+    """-e, PIP_EDITABLE and lines of files add up, settings of a line and all."""
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "setup.py").touch()
+    (tmp_path / "reqs.txt").write_text("-e ./d -C x=2\n-e ./c; python_version < '3'\n")
+    request = ask("-e", "c", "-C", "x=1", "-r", "reqs.txt", PIP_EDITABLE="a\t./b")
+    a, b, c, d = (SourceDirectory(str(tmp_path / name), editable=True) for name in "abcd")
+    assert request.targets == (a, b, c, d)
+    assert request.build_options(c).config_settings == {"x": "1"}
+    assert request.build_options(d).config_settings == {"x": "2"}
+    assert ask("--editable=a").targets == (a,)
+    with pytest.raises(TargetError, match=r"^reqs\.txt, line 1: no such file"):
+        (tmp_path / "reqs.txt").write_text("-e nowhere")
+        ask("-r", "reqs.txt")
+
+
+def test_extras_of_one_directory_add_up(ask: Ask, tmp_path: Path) -> None:
+    """What differs in extras alone is one target, with the settings of the first line."""
+    (tmp_path / "reqs.txt").write_text("-e .[b] -C x=1\n-e .[c] -C x=2\n./[d]\n")
+    request = ask(".", "-r", "reqs.txt", "-C", "x=0")
+    plain = SourceDirectory(str(tmp_path), frozenset({"d"}))
+    editable = SourceDirectory(str(tmp_path), frozenset({"b", "c"}), editable=True)
+    assert request.targets == (plain, editable)
+    assert request.build_options(plain).config_settings == {"x": "0"}
+    assert request.build_options(editable).config_settings == {"x": "1"}
+
+
+def test_sdist_then_wheel(ask: Ask, tmp_path: Path) -> None:
+    """It excludes -e, wherever that was given, and has no variable."""
+    assert ask("--sdist-then-wheel", ".").sdist_then_wheel
+    assert not ask(".", PIP_SDIST_THEN_WHEEL="1").sdist_then_wheel
+    (tmp_path / "reqs.txt").write_text("-e .\n")
+    for words in (("-e", "."), ("-r", "reqs.txt")):
+        with pytest.raises(UsageError, match=f"--sdist-then-wheel and -e {tmp_path} exclude"):
+            ask("--sdist-then-wheel", *words)
+
+
+def test_editable_in_a_target_directory(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is installed as by pip, but .pth files mean nothing there: that is said."""
+    ask("-e", ".", "-t", "t")
+    assert "what -e installs into t is found only where" in capsys.readouterr().err
+    ask(".", "-t", "t")
+    ask("-e", ".")
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_to_install(ask: Ask, tmp_path: Path) -> None:
     """No target at all is wrong usage; a file that asks for nothing is not."""
     with pytest.raises(UsageError, match="nothing to install"):
@@ -274,6 +321,7 @@ def test_nothing_to_install(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "reqs.txt").touch()
     assert ask("-r", "reqs.txt").targets == ()
     assert (NamedRequirement("a"),) == ask("a", "-r", "reqs.txt").targets
+    assert len(ask("-e", ".").targets) == 1
 
 
 def test_lock_timeout(ask: Ask) -> None:

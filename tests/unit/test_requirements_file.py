@@ -134,6 +134,37 @@ def test_own_settings(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "text", "settings"),
+    [
+        ("-e .", ".", {}),
+        ("--editable=./a[b]", "./a[b]", {}),
+        ("-e./a", "./a", {}),
+        ("-e 'a b'", "a b", {}),
+        ("-e ./a -C x=1 --config-settings x=2 # why", "./a", {"x": ["1", "2"]}),
+        ("-C x=1 -e ./a", "./a", {"x": "1"}),
+        (
+            "-e ./a ; python_version > '3' and os_name != \"x\"",
+            "./a ; python_version > '3' and os_name != \"x\"",
+            {},
+        ),
+        ("-e './a b' ; os_name == 'x' -C k='v w'", "./a b ; os_name == 'x'", {"k": "v w"}),
+        ("-e \"a @ file:///a ; os_name > 'x'\"", "a @ file:///a ; os_name > 'x'", {}),
+        ("-e ./a; os_name", "./a ; os_name", {}),
+        ("-e ./a ;os_name", "./a ; os_name", {}),
+        ("-e ./a;", "./a", {}),
+        ("-e ';a'", ";a", {}),
+        ("-e file:///a#egg=a", "file:///a#egg=a", {}),
+    ],
+)
+def test_editables(path: Path, line: str, text: str, settings: dict[str, object]) -> None:
+    """-e is a requirement with settings of its own; its marker keeps its quotes."""
+    found = read(path, f"first\n{line}\nlast").requirements
+    assert [one.editable for one in found] == [False, True, False]
+    assert (found[1].text, found[1].config_settings) == (text, settings)
+    assert found[1].origin == f"{path}, line 2"
+
+
 def test_nested_files_are_relative_to_the_including_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +210,14 @@ def test_file_urls(path: Path) -> None:
         ("-r nowhere.txt", "cannot read the requirement file"),
         ("-r https://example.org/x.txt", "on the network"),
         ("-r pylock.toml", "lock files"),
-        ("-e .", "editable installs are not supported yet"),
+        ("-e", "-e needs a value"),
+        ("-e a -e b", "--editable does not belong behind a requirement"),
+        ("a -e b", "--editable does not belong behind a requirement"),
+        ("-e a b", "not understood: b"),
+        ("-e a --no-index", "a line of its own"),
+        ("-e 'a", "No closing quotation"),
+        ("-e 'a ; b", "No closing quotation"),
+        ("-e ; python_version", "-e needs a value"),
         ("a --hash=sha256:00", "hashes are not supported yet"),
         ("--require-hashes", "hashes are not supported yet"),
         ("--extra-index-url x", "PIP_EXTRA_INDEX_URL"),

@@ -10,7 +10,7 @@ import pytest
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
-from sagepip.operations.target_parsing import parse_target, path_from_file_url
+from sagepip.operations.target_parsing import parse_editable, parse_target, path_from_file_url
 from sagepip.operations.targets import (
     NamedRequirement,
     SourceArchive,
@@ -208,6 +208,61 @@ def test_what_is_refused(here: Path, text: str, error: type[Exception], says: st
     assert says in message
     assert "\n" not in message
     assert message.endswith(")")
+
+
+@pytest.mark.parametrize(
+    ("text", "extras", "name"),
+    [
+        ("project", set(), ""),
+        ("./project/", set(), ""),
+        (" project[b,a] ", {"a", "b"}, ""),
+        ("{url}", set(), ""),
+        ("{url}#egg=demo", set(), "demo"),
+        ("demo[x] @ {url}", {"x"}, "demo"),
+        ("project ; python_version < '3.3'", set(), ""),
+        ("demo @ {url} ; python_version < '3.3'", set(), "demo"),
+    ],
+)
+def test_editables(here: Path, text: str, extras: set[str], name: str) -> None:
+    """-e takes a directory, a bare word too, a URL of one, or NAME @ URL."""
+    url = (here / "project").as_uri()
+    found = parse_editable(text.format(url=url), markers)
+    assert found == SourceDirectory(str(here / "project"), frozenset(extras), name, editable=True)
+
+
+def test_editable_with_an_at_sign(here: Path) -> None:
+    """A directory may have an @ in its name; what stands behind it is no URL."""
+    (here / "project").rename(here / "my@project")
+    for text in ("my@project", "./my@project", str(here / "my@project")):
+        expected = SourceDirectory(str(here / "my@project"), editable=True)
+        assert parse_editable(text, no_markers) == expected
+
+
+def test_editable_left_out(here: Path) -> None:
+    """A marker that is false for the target leaves it out."""
+    assert parse_editable("project; python_version > '3.8'", markers) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("", UsageError, "empty --editable"),
+        (WHEEL, UsageError, f"only a source directory can be .* not {WHEEL} .*leave out -e"),
+        ("./demo-1.0.tar.gz", UsageError, "only a source directory"),
+        ("demo @ file://{here}/demo-1.0.zip", UsageError, "only a source directory"),
+        ("nowhere", TargetError, "no such file or directory: ./nowhere"),
+        ("demo>=1", TargetError, "no such file"),
+        ("empty", TargetError, "no project in the directory"),
+        ("git+https://example.org/x", UsageError, "version control"),
+        ("demo @ git+ssh://git@example.org/x", UsageError, "version control"),
+        ("https://example.org/x.tar.gz", UsageError, "network"),
+    ],
+)
+def test_what_is_not_editable(here: Path, text: str, error: type[Exception], says: str) -> None:
+    """What is no source directory is refused in one line."""
+    with pytest.raises(error, match=says) as caught:
+        parse_editable(text.format(here=here), no_markers)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_pipe_is_not_opened(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""Build source directories (PEP 517): the only module that imports ``build``."""
+"""Build source directories (PEP 517, PEP 660): the only module that imports ``build``."""
 
 from __future__ import annotations
 
@@ -70,6 +70,17 @@ def build_wheel(
     return _build("wheel", source_directory, output_directory, python, options, ancestors)
 
 
+def build_editable(
+    source_directory: str, output_directory: str, *, python: TargetPython, options: BuildOptions
+) -> BuiltDistribution:
+    """Build an editable wheel, which leads to the source directory (PEP 660).
+
+    Args and errors are those of :func:`build_wheel`; a backend without ``build_editable`` is one
+    of the errors.
+    """
+    return _build("editable", source_directory, output_directory, python, options)
+
+
 def build_sdist(
     source_directory: str, output_directory: str, *, python: TargetPython, options: BuildOptions
 ) -> BuiltDistribution:
@@ -97,6 +108,8 @@ def _build(
         try:
             built = _deliver(run.result(), output_directory)
             keep = options.keep_build
+        except _NoSuchHook:
+            raise  # nothing ran that could have left a trace
         except BuildError as error:
             if not (options.keep_build or run.hooks.is_suspect):
                 raise
@@ -257,11 +270,22 @@ def _build_errors(source: str) -> Iterator[None]:
                 say(f"{source}: {str(warning.message).strip().splitlines()[0]}")
 
 
+class _NoSuchHook(BuildError):
+    """The backend does not do what was asked for."""
+
+
 def _backend_error(cause: Exception, source: str) -> SagepipError:
     import pyproject_hooks
 
     if isinstance(cause, SagepipError):
         return cause
+    if isinstance(cause, pyproject_hooks.HookMissing):
+        # Only build_editable may be missing; there is nothing to fall back to.
+        return _NoSuchHook(
+            f"{source} cannot be installed in editable mode: its build backend has no "
+            f"{cause.hook_name} (PEP 660)",
+            advice=_without_hook_advice(),
+        )
     if isinstance(cause, pyproject_hooks.UnsupportedOperation):
         last = (cause.traceback.strip().splitlines() or [""])[-1]
         return BuildError(
@@ -280,6 +304,14 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
         f"the build backend of {source} cannot be used: {cause!r}",
         advice="check build-system in its pyproject.toml",
     )
+
+
+def _without_hook_advice() -> str:
+    if "legacy-editable" in os.environ.get("SETUPTOOLS_ENABLE_FEATURES", ""):
+        return (
+            "take legacy-editable out of SETUPTOOLS_ENABLE_FEATURES: setuptools hides it for that"
+        )
+    return "is there a newer version of the backend? otherwise leave out -e"
 
 
 def _with_traces(error: BuildError, run: _Run) -> BuildError:

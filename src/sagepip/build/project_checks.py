@@ -10,7 +10,7 @@ from sagepip.ground.errors import BuildError
 
 _NAMES = ("pyproject.toml", "setup.py")
 
-Kind = Literal["wheel", "sdist"]
+Kind = Literal["wheel", "editable", "sdist"]
 """What is to be built; the names of the hooks, without ``build_``."""
 
 

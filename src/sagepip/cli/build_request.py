@@ -14,6 +14,7 @@ from sagepip.ground.errors import UsageError
 from sagepip.ground.target_python import find_target_python
 from sagepip.operations.build import BuildRequest
 from sagepip.operations.requirements_file import ConfigSettings, read_requirements
+from sagepip.operations.targets import SourceDirectory
 
 
 def build_request(
@@ -35,7 +36,13 @@ def build_request(
         raise UsageError("nothing to build", advice="give a TARGET or -r FILE; see --help")
     python = find_target_python(settings.text("python"), environ)
     build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
-    found, own_settings = find_targets(targets, files, python)
+    found, own_settings = find_targets(targets, (), files, python)
+    for one in found:
+        if isinstance(one, SourceDirectory) and one.editable:
+            raise UsageError(
+                f"-e {one.path} is for installing, not for building",
+                advice="give the directory without -e",
+            )
     if settings.flag("sdist") and settings.flag("sdist_then_wheel"):
         raise UsageError("--sdist and --sdist-then-wheel exclude each other", advice="give one")
     directory, is_wheelhouse = _directory(settings, environ)

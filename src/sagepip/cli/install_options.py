@@ -35,6 +35,13 @@ WHAT = (
         help="install what a requirement file names; repeatable",
     ),
     _same(
+        "-e",
+        "--editable",
+        kind=Kind.LIST,
+        metavar="DIR",
+        help="install a project so that it is imported from its source directory; repeatable",
+    ),
+    _same(
         "-c",
         "--constraint",
         kind=Kind.LIST,
@@ -167,6 +174,13 @@ BUILDING = (
         "--keep-build",
         dest="keep_build",
         help="keep the log and the environment of a build that succeeds, too, and say where",
+    ),
+    Option(
+        ("--sdist-then-wheel",),
+        Kind.ON,
+        Status.OWN,
+        "sdist_then_wheel",
+        "build the wheel of a directory from an sdist of it",
     ),
     _same("--compile", dest="compile", help="write bytecode (the default)"),
     _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sagepip.build.options import BuildOptions
 from sagepip.cli.environment import lock_timeout
@@ -21,8 +22,8 @@ from sagepip.operations.requirements_file import (
     located,
     read_requirements,
 )
-from sagepip.operations.target_parsing import parse_target
-from sagepip.operations.targets import Target
+from sagepip.operations.target_parsing import parse_editable, parse_target
+from sagepip.operations.targets import NamedRequirement, SourceDirectory, Target
 
 
 def build_request(
@@ -44,17 +45,21 @@ def build_request(
         TargetError: a file or the target interpreter is not there.
     """
     files = [read_requirements(path, environ) for path in settings.items("requirement")]
-    if not targets and not files:
+    editables = settings.items("editable")
+    if not (targets or files or editables):
         raise UsageError("nothing to install", advice="give a TARGET or -r FILE; see --help")
     build = build_options(settings, files, environ)
     wheelhouse = environ.get("SAGE_SPKG_WHEELS")
     destination = _destination(settings, environ)
-    found, own_settings = find_targets(targets, files, destination.python)
+    found, own_settings = find_targets(targets, editables, files, destination.python)
+    sdist_then_wheel = settings.flag("sdist_then_wheel")
+    _check_editables(found, settings, sdist_then_wheel=sdist_then_wheel)
     return InstallRequest(
         targets=found,
         destination=destination,
         build=build,
         own_config_settings=own_settings,
+        sdist_then_wheel=sdist_then_wheel,
         stored_wheels=os.path.abspath(wheelhouse) if wheelhouse else None,
         no_deps=settings.flag("no_deps"),
         missing_dependencies=MissingDependencies(settings.text("missing_deps") or missing.value),
@@ -106,13 +111,35 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     return find_destination(python, root=root, prefix=settings.text("prefix"), target=target)
 
 
+def _check_editables(
+    targets: Sequence[Target], settings: Settings, *, sdist_then_wheel: bool
+) -> None:
+    editables = [one.path for one in targets if isinstance(one, SourceDirectory) and one.editable]
+    if not editables:
+        return
+    if sdist_then_wheel:
+        raise UsageError(
+            f"--sdist-then-wheel and -e {editables[0]} exclude each other",
+            advice="an editable installation is of the directory itself: leave out one of them",
+        )
+    if (target := settings.text("target")) is not None:
+        console.warn(
+            f"what -e installs into {target} is found only where the interpreter takes that for a "
+            "site directory: it reads .pth files nowhere else"
+        )
+
+
 def find_targets(
-    words: Sequence[str], files: Sequence[RequirementsFile], python: TargetPython
+    words: Sequence[str],
+    editables: Sequence[str],
+    files: Sequence[RequirementsFile],
+    python: TargetPython,
 ) -> tuple[tuple[Target, ...], dict[Target, ConfigSettings]]:
     """Return what operands and requirement files name, each once, and the settings of lines.
 
     Args:
         words: the operands.
+        editables: the values of ``-e``.
         files: the requirement files.
         python: the target interpreter, for markers.
 
@@ -120,21 +147,47 @@ def find_targets(
         UsageError: one is no target.
         TargetError: a file is not there.
     """
-    found: list[Target] = []
-    own_settings: dict[Target, ConfigSettings] = {}
+    asked: list[tuple[Target, ConfigSettings | None]] = []
 
     def markers() -> Mapping[str, str]:
         return python.markers
 
     for word in words:
         if (target := parse_target(word, markers)) is not None:
-            found.append(target)
+            asked.append((target, None))
+    for word in editables:
+        if (target := parse_editable(word, markers)) is not None:
+            asked.append((target, None))
     for line in (line for file in files for line in file.requirements):
+        parse = parse_editable if line.editable else parse_target
         try:
-            target = parse_target(line.text, markers)
+            target = parse(line.text, markers)
         except SagepipError as error:
             raise located(error, line.origin) from error
         if target is not None:
-            found.append(target)
-            own_settings[target] = line.config_settings
-    return tuple(dict.fromkeys(found)), own_settings
+            asked.append((target, line.config_settings))
+    return _united(asked)
+
+
+def _united(
+    asked: Sequence[tuple[Target, ConfigSettings | None]],
+) -> tuple[tuple[Target, ...], dict[Target, ConfigSettings]]:
+    """Make one target of those that differ in their extras alone, as ``.`` and ``.[test]``.
+
+    Args:
+        asked: each target with its own settings, or None; as in pip those of the first count.
+    """
+    extras: dict[Target, frozenset[str]] = {}
+    settings: dict[Target, ConfigSettings | None] = {}
+    for target, own in asked:
+        bare = _with_extras(target, frozenset())
+        given = frozenset() if isinstance(target, NamedRequirement) else target.extras
+        extras[bare] = extras.get(bare, frozenset()) | given
+        settings.setdefault(bare, own)
+    united = {bare: _with_extras(bare, given) for bare, given in extras.items()}
+    own_settings = {united[bare]: own for bare, own in settings.items() if own is not None}
+    return tuple(united.values()), own_settings
+
+
+def _with_extras(target: Target, extras: frozenset[str]) -> Target:
+    return target if isinstance(target, NamedRequirement) else replace(target, extras=extras)

@@ -89,7 +89,6 @@ REFUSED = (
         Status.NOT_YET,
         Kind.WHOLE,
         {
-            "-e --editable": "install it with a plain TARGET",
             "--log --log-file --local-log": "redirect stderr and give -v",
         },
     ),
@@ -107,7 +106,6 @@ REFUSED = (
             "--only-deps --only-dependencies": _REQUIREMENTS,
             "--require-virtualenv --require-venv": "name the venv with --python",
             "--debug": "set SAGEPIP_DEBUG=1",
-            "--sdist-then-wheel": "build the sdist, then give it as TARGET",
         },
     ),
     *_options(

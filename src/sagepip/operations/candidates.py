@@ -5,20 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sagepip.build.archive import unpack_sdist
-from sagepip.build.options import BuildOptions
-from sagepip.build.project import build_wheel
 from sagepip.build.resolution import ResolvedFile, resolve
-from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.operations.candidate import Candidate
 from sagepip.operations.dependencies import (
     Unsatisfied,
     find_unsatisfied,
@@ -28,50 +23,10 @@ from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.site_view import SiteView, visible_directories
+from sagepip.operations.source_builds import SourceBuilds
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
 from sagepip.operations.work_directory import WorkDirectory
-from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A wheel that is going to be installed.
-
-    Attributes:
-        metadata: what it says of itself, and where it is.
-        requested: whether the user named it.
-        is_direct: whether the user named the file or directory itself.
-        url: where it came from.
-        sha256: of the file at ``url``, in hexadecimal; empty for a directory.
-        extras: the extras asked for.
-        build_seconds: how long it took to build; 0 if it was not built.
-    """
-
-    metadata: WheelMetadata
-    requested: bool
-    is_direct: bool
-    url: str
-    sha256: str
-    extras: frozenset[str] = field(default=frozenset())
-    build_seconds: float = 0.0
-
-    @property
-    def wheel(self) -> str:
-        """The path of the wheel."""
-        return self.metadata.path
-
-    @property
-    def direct_url(self) -> dict[str, Any] | None:
-        """The contents of ``direct_url.json`` (PEP 610), or None where it does not apply."""
-        if not self.is_direct:
-            return None
-        if not self.sha256:
-            return {"url": self.url, "dir_info": {}}
-        hashes = {"sha256": self.sha256}
-        return {
-            "url": self.url,
-            "archive_info": {"hash": f"sha256={self.sha256}", "hashes": hashes},
-        }
+from sagepip.staging.wheel import read_wheel_metadata
 
 
 class CandidateCollector:
@@ -94,7 +49,7 @@ class CandidateCollector:
         self._no_deps = request.no_deps or bool(request.destination.root)
         if self._no_deps and not request.no_deps:
             console.detail("runtime dependencies are left alone: the target is a DESTDIR")
-        self._number = 0
+        self._builds = SourceBuilds(request, work)
         self.unchanged: list[UnchangedEntry] = []
 
     def collect(self) -> list[Candidate]:
@@ -130,33 +85,24 @@ class CandidateCollector:
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
         else:
-            metadata, seconds = self._build(target.path, self._request.build_options(target))
+            built = self._builds.build_target(target)
+            metadata, seconds = built.metadata, built.seconds
         if target.name and canonicalize_name(target.name) != canonicalize_name(metadata.name):
             raise TargetError(
                 f"{target.path} is {metadata.name} {metadata.version}, not {target.name}",
                 advice="correct the name before the @, or the path after it",
             )
-        digest = "" if isinstance(target, SourceDirectory) else _sha256(target.path)
-        return Candidate(metadata, True, True, url, digest, target.extras, seconds)
-
-    def _build(self, path: str, options: BuildOptions) -> tuple[WheelMetadata, float]:
-        self._number += 1
-        work = self._work.path(f"build-{self._number}")
-        os.mkdir(work)
-        source = path
-        if not os.path.isdir(path):
-            unpacked = os.path.join(work, "source")
-            os.mkdir(unpacked)
-            source = unpack_sdist(path, unpacked)
-        console.detail(f"building {path}")
-        wheels = os.path.join(work, "wheel")
-        os.mkdir(wheels)
-        built = build_wheel(source, wheels, python=self._python, options=options)
-        metadata = read_wheel_metadata(built.path)
-        if self._request.stored_wheels:
-            stored = store_wheel(built.path, self._request.stored_wheels)
-            console.detail(f"stored {stored}")
-        return metadata, built.seconds
+        directory = target if isinstance(target, SourceDirectory) else None
+        return Candidate(
+            metadata,
+            requested=True,
+            is_direct=True,
+            url=url,
+            sha256="" if directory else _sha256(target.path),
+            extras=target.extras,
+            build_seconds=seconds,
+            is_editable=bool(directory and directory.editable),
+        )
 
     # ------------------------------------------------------------------ names and dependencies
 
@@ -342,7 +288,8 @@ class CandidateCollector:
         if one.is_wheel:
             metadata = read_wheel_metadata(one.path)
         else:
-            metadata, seconds = self._build(one.path, self._request.build)
+            built = self._builds.build(one.path, self._request.build)
+            metadata, seconds = built.metadata, built.seconds
         return Candidate(
             metadata, requested, one.is_direct, one.url, one.sha256 or "", extras, seconds
         )
@@ -355,7 +302,7 @@ def _check_one_of_each(candidates: Iterable[Candidate]) -> None:
         other = seen.setdefault(name, candidate)
         if other is not candidate:
             raise TargetError(
-                f"{other.url} and {candidate.url} are both {candidate.metadata.name}",
+                f"{other} and {candidate} are both {candidate.metadata.name}",
                 advice="give one of them",
             )
 

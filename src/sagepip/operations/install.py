@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
-from sagepip.operations.candidates import Candidate, CandidateCollector
+from sagepip.operations.candidate import Candidate
+from sagepip.operations.candidates import CandidateCollector
 from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
@@ -96,8 +97,14 @@ def _without_unchanged(
     unchanged: list[UnchangedEntry] = []
     for candidate in candidates:
         found = [one for one in installed if one.name == canonical_name(candidate.metadata.name)]
-        if len(found) == 1 and is_installed_intact(
-            candidate.metadata, found[0], with_bytecode=request.compile_bytecode
+        # As in pip, to or from editable mode is a change whatever the files are.
+        if (
+            len(found) == 1
+            and not candidate.is_editable
+            and not found[0].is_editable
+            and is_installed_intact(
+                candidate.metadata, found[0], with_bytecode=request.compile_bytecode
+            )
         ):
             version, directory = found[0].version, found[0].directory
             unchanged.append(UnchangedEntry(candidate.metadata.name, version, directory))
@@ -197,6 +204,7 @@ def _entry(candidate: Candidate, replaced: tuple[str, ...], files: int) -> Insta
         url=candidate.url,
         sha256=candidate.sha256,
         is_direct=candidate.is_direct,
+        is_editable=candidate.is_editable,
         replaced=replaced,
         files=files,
         build_seconds=candidate.build_seconds,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import configparser
 import hashlib
-import json
 import os
 import re
 import stat
@@ -169,7 +168,7 @@ def _hash_finding(row: RecordRow, path: str) -> tuple[Kind, str] | None:
 
 def _entry_point_findings(one: InstalledDistribution, around: Surroundings) -> Iterator[Finding]:
     text = _read(one, "entry_points.txt")
-    if text is None or _is_editable(one):
+    if text is None or one.is_editable:
         return
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -194,15 +193,6 @@ def _entry_point_findings(one: InstalledDistribution, around: Surroundings) -> I
                     f"{group}: {name}",
                     f"no module {module}",
                 )
-
-
-def _is_editable(one: InstalledDistribution) -> bool:
-    """Whether its modules lie elsewhere, found by an import hook."""
-    try:
-        origin = json.loads(_read(one, "direct_url.json") or "{}")
-        return bool(origin["dir_info"]["editable"])
-    except (ValueError, KeyError, TypeError):
-        return False
 
 
 def _read(one: InstalledDistribution, name: str) -> str | None:

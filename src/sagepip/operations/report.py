@@ -23,6 +23,7 @@ class InstalledEntry:
         files: how many files it has, bytecode included; 0 in a dry run.
         build_seconds: how long its wheel took to build; 0 if it was there.
         metadata: name, version, requires_dist and requires_python of its METADATA.
+        is_editable: whether it leads to the directory at ``url``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class InstalledEntry:
     files: int
     build_seconds: float
     metadata: Mapping[str, Any]
+    is_editable: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _entry_as_json(entry: InstalledEntry) -> dict[str, Any]:
             "hashes": {"sha256": entry.sha256},
         }
     else:
-        info["dir_info"] = {}
+        info["dir_info"] = {"editable": True} if entry.is_editable else {}
     return {
         "download_info": info,
         "is_direct": entry.is_direct,

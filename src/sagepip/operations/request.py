@@ -28,6 +28,7 @@ class InstallRequest:
         build: how sources are built, and (``build.sources``) where requirements come from.
         own_config_settings: for each target of a requirement file the settings of its own line,
             which it gets *instead of* those in ``build`` (as in pip); see :meth:`build_options`.
+        sdist_then_wheel: build the wheel of a directory from an sdist of it.
         stored_wheels: the directory in which built wheels are stored (SAGE_SPKG_WHEELS), or None.
         no_deps: leave runtime dependencies alone.
         missing_dependencies: refuse, or install with a warning.
@@ -50,6 +51,7 @@ class InstallRequest:
     own_config_settings: Mapping[Target, Mapping[str, str | Sequence[str]]] = field(
         default_factory=dict
     )
+    sdist_then_wheel: bool = False
     stored_wheels: str | None = None
     no_deps: bool = False
     missing_dependencies: MissingDependencies = MissingDependencies.ERROR

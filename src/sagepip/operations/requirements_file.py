@@ -1,7 +1,7 @@
 """Requirement files, in pip's format.
 
-A line is either options for the whole call, or one requirement with its own
-``--config-settings``. Every message names the file and the line.
+A line is either options for the whole call, or one requirement (``-e DIRECTORY`` is one, too) with
+its own ``--config-settings``. Every message names the file and the line.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _OPTIONS = {
     "-i": "--index-url",
     "--pypi-url": "--index-url",
     "-C": "--config-settings",
+    "-e": "--editable",
     "--config-setting": "--config-settings",
     **{
         name: name
@@ -40,13 +41,13 @@ _OPTIONS = {
             "--only-binary",
             "--prefer-binary",
             "--config-settings",
+            "--editable",
         )
     },
 }
+_BEFORE_MARKER = re.compile(r"\s;|;(?:\s|$)")
 _FLAGS = ("--no-index", "--prefer-binary")
 _REFUSED = {
-    "-e": "editable installs are not supported yet",
-    "--editable": "editable installs are not supported yet",
     "--hash": "hashes are not supported yet: sagepip would not check them",
     "--require-hashes": "hashes are not supported yet: sagepip would not check them",
     "--extra-index-url": "set PIP_EXTRA_INDEX_URL, which pip reads",
@@ -64,11 +65,13 @@ class RequirementLine:
         text: the requirement, path or URL.
         origin: where it stands, ``FILE, line N``.
         config_settings: its own settings for the backend.
+        editable: whether it stands behind ``-e``.
     """
 
     text: str
     origin: str
     config_settings: ConfigSettings = field(default_factory=dict)
+    editable: bool = False
 
 
 @dataclass
@@ -179,7 +182,12 @@ def _take(
     including: tuple[str, ...],
 ) -> None:
     text, options = _options(line)
-    if text:
+    # pip's rule: settings may stand in front, too.
+    editable = None if text else next((one for one in options if one[0] == "--editable"), None)
+    if text or editable:
+        if editable:
+            options.remove(editable)
+            text = editable[1]
         settings: dict[str, str | list[str]] = {}
         for name, value in options:
             if name != "--config-settings":
@@ -188,7 +196,7 @@ def _take(
                     advice="give it a line of its own",
                 )
             add_setting(settings, value, name)
-        found.requirements.append(RequirementLine(text, origin, settings))
+        found.requirements.append(RequirementLine(text, origin, settings, bool(editable)))
         return
     for name, value in options:
         if name == "--requirement":
@@ -215,9 +223,11 @@ def _options(line: str) -> tuple[str, list[tuple[str, str]]]:
     # Only the options are split like a shell's words: that would take the quotes out of markers.
     words = line.split(" ")
     first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    text = " ".join(words[:first]).strip()
+    text, rest, marker = " ".join(words[:first]).strip(), " ".join(words[first:]), ""
     try:
-        split = shlex.split(" ".join(words[first:]))
+        if rest.startswith(("-e", "--editable")):
+            rest, marker = _without_marker(rest)
+        split = shlex.split(rest)
     except ValueError as error:
         raise UsageError(f"{error}: {line}", advice="close the quotation") from error
     options = []
@@ -225,7 +235,21 @@ def _options(line: str) -> tuple[str, list[tuple[str, str]]]:
         if not word.name:
             raise UsageError(f"not understood: {word.value} in: {line}", advice="one thing a line")
         options.append((_OPTIONS[word.name], word.value or ""))
+    if marker:
+        options[0] = (options[0][0], f"{options[0][1]} ; {marker}")
     return text, options
+
+
+def _without_marker(text: str) -> tuple[str, str]:
+    """Split the marker, which must keep its quotes, from the words behind ``-e``."""
+    loose = any(word.startswith(";") or word.endswith(";") for word in shlex.split(text))
+    found = _BEFORE_MARKER.search(text)
+    if not loose or found is None:
+        return text, ""  # there is none, or it is within the quotes of the value
+    head, tail = text[: found.start()], text[found.end() :]
+    words = tail.split(" ")
+    first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    return " ".join([head, *words[first:]]), " ".join(words[:first]).strip()
 
 
 def _takes_value(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagepip.ground import console
@@ -59,6 +60,38 @@ def parse_target(text: str, markers: Callable[[], Mapping[str, str]]) -> Target 
     if not _wanted(requirement.name, requirement.marker, markers):
         return None
     return _from_requirement(requirement)
+
+
+def parse_editable(text: str, markers: Callable[[], Mapping[str, str]]) -> SourceDirectory | None:
+    """Work out what ``-e`` asks for.
+
+    Args:
+        text: a directory (here a bare word is a path), a ``file:`` URL of one, or
+            ``NAME @ file:///…``; with extras and marker as in :func:`parse_target`.
+        markers: as there.
+
+    Returns:
+        The directory, or None where its marker is false.
+
+    Raises:
+        UsageError: see :func:`parse_target`; or it is no source directory.
+        TargetError: see there.
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError("an empty --editable", advice="give a directory")
+    is_reference = _is_url(text.partition("@")[2].strip())
+    if not (_is_url(text) or is_reference or _like_path(text.partition("@")[0])):
+        text = os.path.join(os.curdir, text)
+    target = parse_target(text, markers)
+    if target is None:
+        return None
+    if not isinstance(target, SourceDirectory):
+        raise UsageError(
+            f"only a source directory can be installed in editable mode, not {text}",
+            advice="give the directory, or leave out -e",
+        )
+    return replace(target, editable=True)
 
 
 def path_from_file_url(url: str) -> str:

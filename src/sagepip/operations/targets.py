@@ -13,11 +13,13 @@ class SourceDirectory:
         path: absolute.
         extras: the extras asked for, ``.[plot]``.
         name: the name in ``NAME @ file:///…``, which the result must have; or an empty string.
+        editable: whether the installation is to lead to the directory (``-e``, PEP 660).
     """
 
     path: str
     extras: frozenset[str] = frozenset()
     name: str = ""
+    editable: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -48,6 +49,15 @@ class InstalledDistribution:
     def is_link(self) -> bool:
         """Whether it is a development installation of old: its files lie in a source tree."""
         return self.metadata_path.endswith(".egg-link")
+
+    @cached_property
+    def is_editable(self) -> bool:
+        """Whether its modules lie in a source tree and its metadata here (PEP 660, PEP 610)."""
+        try:
+            origin = json.loads(self.read("direct_url.json") or "{}")
+            return bool(origin["dir_info"]["editable"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
 
     @property
     def list_name(self) -> str:

@@ -58,14 +58,7 @@ _BUILDING = (
         "build for this interpreter (or venv directory); default: SAGE_VENV, or the interpreter "
         "that runs sagepip",
     ),
-    *(option for option in BUILDING if option.dest not in ("compile", "sdist_then_wheel")),
-    Option(
-        ("--sdist-then-wheel",),
-        Kind.ON,
-        Status.OWN,
-        "sdist_then_wheel",
-        "build the wheel of a directory from an sdist of it",
-    ),
+    *(option for option in BUILDING if option.dest != "compile"),
     Option(
         ("-n", "--no-isolation"),
         Kind.OFF,

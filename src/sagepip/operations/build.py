@@ -11,15 +11,15 @@ from urllib.parse import quote
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sagepip.build.archive import sdist_identity, unpack_sdist
+from sagepip.build.archive import sdist_identity
 from sagepip.build.options import BuildOptions
-from sagepip.build.project import BuiltDistribution, build_sdist, build_wheel
+from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
-from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build_report import BuildReport, BuiltEntry
+from sagepip.operations.source_builds import SourceBuilds
 from sagepip.operations.targets import (
     NamedRequirement,
     SourceArchive,
@@ -98,7 +98,7 @@ class _Builder:
     def __init__(self, request: BuildRequest, work: WorkDirectory) -> None:
         self._request = request
         self._work = work
-        self._number = 0
+        self._builds = SourceBuilds(request.python, work)
         self._of_project: dict[str, str] = {}
 
     def make(self) -> list[BuiltEntry]:
@@ -192,43 +192,19 @@ class _Builder:
 
     def _built(self, path: str, target: Target) -> BuiltEntry:
         """Build the wheel of a source directory or an sdist."""
-        work = self._next_directory()
         python, options = self._request.python, self._request.build_options(target)
-        source, sdist = path, None
-        if os.path.isdir(path) and self._request.sdist_then_wheel:
-            sdist = self._build_sdist(path, work, options)
-            source = unpack_sdist(sdist.path, os.path.join(work, "source"))
-        elif not os.path.isdir(path):
-            source = unpack_sdist(path, os.path.join(work, "source"))
-        console.detail(f"building {path}")
-        built = build_wheel(source, os.path.join(work, "wheel"), python=python, options=options)
-        metadata = read_wheel_metadata(built.path)
+        by_way_of_sdist = self._request.sdist_then_wheel
+        made = self._builds.wheel(path, options, by_way_of_sdist=by_way_of_sdist)
         if not self._request.ignore_requires_python:
-            check_requires_python(metadata.label, metadata.headers, python)
-        entry = _with_build(_wheel_entry(metadata), built, options)
-        if sdist is None:
-            return entry
-        return replace(
-            entry,
-            seconds=sdist.seconds + entry.seconds,
-            provision_seconds=sdist.provision_seconds + entry.provision_seconds,
-        )
+            check_requires_python(made.metadata.label, made.metadata.headers, python)
+        return _with_build(_wheel_entry(made.metadata), made.built, options)
 
     def _sdist(self, target: _Direct) -> BuiltEntry:
         """Build the sdist of a source directory."""
         options = self._request.build_options(target)
-        built = self._build_sdist(target.path, self._next_directory(), options)
+        built = self._builds.sdist(target.path, options)
         name, version = sdist_identity(built.path)
         return _with_build(_entry(name, version, built.path), built, options)
-
-    def _build_sdist(self, path: str, work: str, options: BuildOptions) -> BuiltDistribution:
-        console.detail(f"building the sdist of {path}")
-        made = os.path.join(work, "sdist")
-        return build_sdist(path, made, python=self._request.python, options=options)
-
-    def _next_directory(self) -> str:
-        self._number += 1
-        return self._work.path(f"build-{self._number}")
 
 
 def _wheel_entry(wheel: WheelMetadata) -> BuiltEntry:

@@ -23,7 +23,7 @@ from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.site_view import SiteView, visible_directories
-from sagepip.operations.source_builds import SourceBuilds
+from sagepip.operations.source_builds import SourceBuilds, SourceWheel
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import read_wheel_metadata
@@ -49,7 +49,7 @@ class CandidateCollector:
         self._no_deps = request.no_deps or bool(request.destination.root)
         if self._no_deps and not request.no_deps:
             console.detail("runtime dependencies are left alone: the target is a DESTDIR")
-        self._builds = SourceBuilds(request, work)
+        self._builds = SourceBuilds(self._python, work, request.stored_wheels)
         self.unchanged: list[UnchangedEntry] = []
 
     def collect(self) -> list[Candidate]:
@@ -85,8 +85,8 @@ class CandidateCollector:
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
         else:
-            built = self._builds.build_target(target)
-            metadata, seconds = built.metadata, built.seconds
+            made = self._build(target)
+            metadata, seconds = made.metadata, made.built.seconds
         if target.name and canonicalize_name(target.name) != canonicalize_name(metadata.name):
             raise TargetError(
                 f"{target.path} is {metadata.name} {metadata.version}, not {target.name}",
@@ -103,6 +103,13 @@ class CandidateCollector:
             build_seconds=seconds,
             is_editable=bool(directory and directory.editable),
         )
+
+    def _build(self, target: SourceDirectory | SourceArchive) -> SourceWheel:
+        options = self._request.build_options(target)
+        if isinstance(target, SourceDirectory) and target.editable:
+            return self._builds.editable_wheel(target.path, options)
+        by_way_of_sdist = self._request.sdist_then_wheel
+        return self._builds.wheel(target.path, options, by_way_of_sdist=by_way_of_sdist)
 
     # ------------------------------------------------------------------ names and dependencies
 
@@ -288,8 +295,8 @@ class CandidateCollector:
         if one.is_wheel:
             metadata = read_wheel_metadata(one.path)
         else:
-            built = self._builds.build(one.path, self._request.build)
-            metadata, seconds = built.metadata, built.seconds
+            made = self._builds.wheel(one.path, self._request.build)
+            metadata, seconds = made.metadata, made.built.seconds
         return Candidate(
             metadata, requested, one.is_direct, one.url, one.sha256 or "", extras, seconds
         )

@@ -1,18 +1,17 @@
-"""Wheels of the sources that are to be installed: built, directly or by way of an sdist."""
+"""Wheels and sdists of sources: built, directly or by way of an sdist, and stored if asked to."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.options import BuildOptions
-from sagepip.build.project import build_editable, build_sdist, build_wheel
+from sagepip.build.project import BuiltDistribution, build_editable, build_sdist, build_wheel
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
-from sagepip.operations.request import InstallRequest
-from sagepip.operations.targets import SourceArchive, SourceDirectory
+from sagepip.ground.target_python import TargetPython
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 
@@ -23,83 +22,99 @@ class SourceWheel:
 
     Attributes:
         metadata: what it says of itself, and where it is.
-        seconds: how long it took.
+        built: how it was built; by way of an sdist the times are those of both builds.
     """
 
     metadata: WheelMetadata
-    seconds: float
+    built: BuiltDistribution
 
 
 class SourceBuilds:
-    """Builds sources, each in a directory of its own, and stores their wheels if asked to.
+    """Builds sources, each in a directory of its own.
 
     Args:
-        request: what was asked for.
+        python: the interpreter to build for.
         work: a private directory.
+        stored_wheels: the wheelhouse in which wheels are stored, or None.
     """
 
-    def __init__(self, request: InstallRequest, work: WorkDirectory) -> None:
-        self._request = request
+    def __init__(
+        self, python: TargetPython, work: WorkDirectory, stored_wheels: str | None = None
+    ) -> None:
+        self._python = python
         self._work = work
-        self._python = request.destination.python
+        self._stored_wheels = stored_wheels
         self._number = 0
 
-    def build_target(self, target: SourceDirectory | SourceArchive) -> SourceWheel:
-        """Build what the user named, in the way asked for.
+    def wheel(
+        self, path: str, options: BuildOptions, *, by_way_of_sdist: bool = False
+    ) -> SourceWheel:
+        """Build the wheel of a directory or an sdist.
+
+        Args:
+            path: of the directory or the sdist.
+            options: how.
+            by_way_of_sdist: of a directory, build an sdist first and the wheel from that.
 
         Raises:
             BuildError: it cannot be built.
             TargetError: the archive cannot be unpacked, or what was built is no good wheel.
         """
-        options = self._request.build_options(target)
-        if isinstance(target, SourceDirectory):
-            if target.editable:
-                return self._build_editable(target.path, options)
-            if self._request.sdist_then_wheel:
-                return self._build_by_way_of_sdist(target.path, options)
-        return self.build(target.path, options)
-
-    def build(self, path: str, options: BuildOptions) -> SourceWheel:
-        """Build the wheel of a directory or an sdist; errors as of :meth:`build_target`."""
         place = self._new_place()
+        if os.path.isdir(path) and by_way_of_sdist:
+            return self._from_its_sdist(path, place, options)
         console.detail(f"building {path}")
         source = path if os.path.isdir(path) else unpack_sdist(path, os.path.join(place, "source"))
-        return self._build_wheel(source, place, options)
+        return self._wheel(source, place, options)
 
-    def _build_editable(self, path: str, options: BuildOptions) -> SourceWheel:
+    def editable_wheel(self, path: str, options: BuildOptions) -> SourceWheel:
+        """Build the editable wheel of a directory; errors as of :meth:`wheel`.
+
+        It is of no use without the directory, and must not pass for the project's wheel: it is
+        never stored.
+        """
         console.detail(f"building {path} in editable mode")
         wheels = os.path.join(self._new_place(), "wheel")
         built = build_editable(path, wheels, python=self._python, options=options)
-        # It is of no use without the directory, and must not pass for the project's wheel: it is
-        # never stored.
-        return SourceWheel(read_wheel_metadata(built.path), built.seconds)
+        return SourceWheel(read_wheel_metadata(built.path), built)
 
-    def _build_by_way_of_sdist(self, path: str, options: BuildOptions) -> SourceWheel:
-        place = self._new_place()
+    def sdist(self, path: str, options: BuildOptions) -> BuiltDistribution:
+        """Build the sdist of a directory; errors as of :meth:`wheel`."""
+        return self._sdist(path, self._new_place(), options)
+
+    def _sdist(self, path: str, place: str, options: BuildOptions) -> BuiltDistribution:
         console.detail(f"building the sdist of {path}")
         sdists = os.path.join(place, "sdist")
-        sdist = build_sdist(path, sdists, python=self._python, options=options)
+        return build_sdist(path, sdists, python=self._python, options=options)
+
+    def _from_its_sdist(self, path: str, place: str, options: BuildOptions) -> SourceWheel:
+        sdist = self._sdist(path, place, options)
         source = unpack_sdist(sdist.path, os.path.join(place, "source"))
         name = os.path.basename(sdist.path)
         console.detail(f"building {name}")
         try:
-            built = self._build_wheel(source, place, options)
+            wheel = self._wheel(source, place, options)
         except BuildError as error:
             raise BuildError(
                 f"{path} cannot be built from its sdist {name}: {error.problem}",
                 advice="; ".join(filter(None, ["the sdist may lack files", error.advice])),
                 output=error.output,
             ) from error
-        return SourceWheel(built.metadata, sdist.seconds + built.seconds)
+        both = replace(
+            wheel.built,
+            seconds=sdist.seconds + wheel.built.seconds,
+            provision_seconds=sdist.provision_seconds + wheel.built.provision_seconds,
+        )
+        return SourceWheel(wheel.metadata, both)
 
-    def _build_wheel(self, source: str, place: str, options: BuildOptions) -> SourceWheel:
+    def _wheel(self, source: str, place: str, options: BuildOptions) -> SourceWheel:
         wheels = os.path.join(place, "wheel")
         built = build_wheel(source, wheels, python=self._python, options=options)
         metadata = read_wheel_metadata(built.path)
-        if self._request.stored_wheels:
-            stored = store_wheel(built.path, self._request.stored_wheels)
+        if self._stored_wheels:
+            stored = store_wheel(built.path, self._stored_wheels)
             console.detail(f"stored {stored}")
-        return SourceWheel(metadata, built.seconds)
+        return SourceWheel(metadata, built)
 
     def _new_place(self) -> str:
         self._number += 1

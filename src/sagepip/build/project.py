@@ -291,7 +291,6 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
         return BuildError(
             f"the build backend of {source} cannot make an sdist: {last}",
             advice="see what it needs for one",
-            output=cause.traceback,
         )
     if isinstance(cause, pyproject_hooks.BackendUnavailable):
         last = (cause.traceback.strip().splitlines() or [str(cause)])[-1]

@@ -9,6 +9,7 @@ from bench.environment import VirtualEnvironment
 
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.target_python import TargetPython
+from tests.e2e.backend_projects import fetch_backends
 from tests.e2e.commands import Terminal
 
 
@@ -28,3 +29,9 @@ def terminal(tmp_path: Path) -> Terminal:
 def bare_site(tmp_path: Path) -> Destination:
     """A prefix of its own for the running interpreter; nothing is there yet."""
     return find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))
+
+
+@pytest.fixture(scope="session")
+def backend_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheelhouse with what :mod:`tests.e2e.backend_projects` needs; from the package index."""
+    return fetch_backends(tmp_path_factory.mktemp("backend-wheels"))

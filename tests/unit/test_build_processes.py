@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from sagepip.build import child_process
 from sagepip.build.child_environ import hook_environ, pip_environ
-from sagepip.build.child_process import run_to_log, tail
 from sagepip.build.hooks import jobserver_descriptors
 from sagepip.build.pip_runner import run_pip, source_arguments
 from sagepip.build.sources import PackageSources
@@ -26,6 +23,10 @@ MISLEADING = [
     "PYTHONPLATLIBDIR",
     "PYTHONOPTIMIZE",
     "PYTHONWARNINGS",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHON",
+    "_PYPROJECT_HOOKS_BACKEND_PATH_JSON",
     "__PYVENV_LAUNCHER__",
     "VIRTUAL_ENV",
     "PIP_FIND_LINKS",
@@ -35,7 +36,11 @@ MISLEADING = [
     "PIP_INDEX_URL",
     "PIP_CONSTRAINT",
 ]
-WANTED = ["CC", "MAKEFLAGS", "SOURCE_DATE_EPOCH", "PYTHONHASHSEED"]
+WANTED = [
+    *("CC", "CFLAGS", "MAKEFLAGS", "LD_LIBRARY_PATH", "LD_PRELOAD", "DIST_EXTRA_CONFIG"),
+    *("SOURCE_DATE_EPOCH", "PYTHONHASHSEED", "PYTHON_CPU_COUNT"),
+    *("SETUPTOOLS_SCM_PRETEND_VERSION", "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_DEMO"),
+]
 
 
 @pytest.fixture
@@ -74,10 +79,22 @@ def test_hooks_keep_what_builds_need() -> None:
     environ = hook_environ(OFFLINE)
     assert set(WANTED) <= environ.keys()
     python = {name for name in environ if name.startswith("PYTHON")}
-    assert python == {"PYTHONNOUSERSITE", "PYTHONHASHSEED"}
-    assert not {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__"} & environ.keys()
+    assert python == {"PYTHONNOUSERSITE", "PYTHONHASHSEED", "PYTHON_CPU_COUNT"}
+    gone = {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "_PYPROJECT_HOOKS_BACKEND_PATH_JSON"}
+    assert not gone & environ.keys()
     assert environ["PIP_NO_INDEX"] == "1"
     assert "PIP_NO_INDEX" not in hook_environ(INDEX)
+
+
+def test_reproducible_builds_do_not_hash_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SOURCE_DATE_EPOCH sets have the same order in each build, unless the user says how."""
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    assert "PYTHONHASHSEED" not in hook_environ(OFFLINE)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    assert hook_environ(OFFLINE)["PYTHONHASHSEED"] == "0"
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    assert hook_environ(OFFLINE)["PYTHONHASHSEED"] == "7"
 
 
 def test_sources_become_pips_options() -> None:
@@ -137,66 +154,3 @@ def test_jobserver_descriptors_are_passed_only_when_they_are_makes(tmp_path: Pat
         os.set_inheritable(stream.fileno(), True)
         number = stream.fileno()
         assert jobserver_descriptors(f"--jobserver-auth={number},{number}") == ()
-
-
-def test_passed_descriptors_work_in_the_child(tmp_path: Path) -> None:
-    """A child writes into the job server's pipe under the same number."""
-    read, write = os.pipe()
-    try:
-        status = run_to_log(
-            [sys.executable, "-c", f"import os; os.write({write}, b'+')"],
-            log_path=str(tmp_path / "log"),
-            environ=dict(os.environ),
-            cwd=str(tmp_path),
-            pass_fds=(write,),
-        )
-        assert status == 0
-        assert os.read(read, 1) == b"+"
-    finally:
-        os.close(read)
-        os.close(write)
-
-
-def test_tail_decodes_whatever_was_written(tmp_path: Path) -> None:
-    """The end of a log comes without what an earlier hook wrote, bad bytes replaced."""
-    log = tmp_path / "log"
-    log.write_bytes(b"before\nbad \xff\n" + b"".join(b"%d\n" % n for n in range(100)))
-    assert tail(str(log), lines=2) == "98\n99"
-    assert tail(str(log), lines=200, start=7).startswith("bad \N{REPLACEMENT CHARACTER}\n0\n")
-    assert tail(str(tmp_path / "absent"), lines=2) == ""
-
-
-def test_stubborn_children_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group that ignores SIGTERM is killed after a little patience."""
-    import signal
-    import time
-
-    monkeypatch.setattr(child_process, "_GRACE_SECONDS", 0.3)
-    log = tmp_path / "log"
-    script = (
-        "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "sys.stdout.write('ready'); sys.stdout.flush(); time.sleep(60)"
-    )
-
-    class Impatience(BaseException):
-        pass
-
-    def lose_patience(*_: object) -> None:
-        if b"ready" in log.read_bytes():
-            raise Impatience
-
-    before = signal.signal(signal.SIGALRM, lose_patience)
-    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
-    started = time.monotonic()
-    try:
-        with pytest.raises(Impatience):
-            run_to_log(
-                [sys.executable, "-c", script],
-                log_path=str(log),
-                environ=dict(os.environ),
-                cwd=str(tmp_path),
-            )
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - started < 20

@@ -32,20 +32,23 @@ _INDEX_ACCESS = frozenset(
         "PIP_USE_FEATURE",
     }
 )
-# Of Python's variables these change neither what is imported nor what bytecode or output means.
+# Of Python's variables these change neither what is imported, nor what bytecode or output means,
+# nor where bytecode goes: a build environment that is used again is to have its own.
 _HARMLESS_PYTHON = frozenset(
     {
         "PYTHONCOERCECLOCALE",
-        "PYTHONDONTWRITEBYTECODE",
         "PYTHONFAULTHANDLER",
         "PYTHONHASHSEED",
         "PYTHONIOENCODING",
-        "PYTHONPYCACHEPREFIX",
         "PYTHONUNBUFFERED",
         "PYTHONUTF8",
+        "PYTHON_CPU_COUNT",
     }
 )
-_MISLEADING = frozenset({"VIRTUAL_ENV", "__PYVENV_LAUNCHER__"})
+# DESTDIR: cmake would install there what was to go into the wheel.
+_MISLEADING = frozenset({"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "DESTDIR"})
+# What pip and the hooks of a build in which we run were told.
+_OF_OTHERS = ("PIP_", "_PIP_", "_PYPROJECT_HOOKS_")
 
 
 def pip_environ(sources: PackageSources | None) -> dict[str, str]:
@@ -61,7 +64,7 @@ def pip_environ(sources: PackageSources | None) -> dict[str, str]:
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "PIP_", "_PIP_")) and name not in _MISLEADING
+        if not name.startswith(("PYTHON", *_OF_OTHERS)) and name not in _MISLEADING
     }
     environ.update(_pip_variables(sources))
     # pip --python starts the target without -I: these two are what is left of it.
@@ -84,11 +87,14 @@ def hook_environ(sources: PackageSources | None) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name not in _MISLEADING
-        and not name.startswith(("PIP_", "_PIP_"))
+        and not name.startswith(_OF_OTHERS)
         and (name in _HARMLESS_PYTHON or not name.startswith("PYTHON"))
     }
     environ.update(_pip_variables(sources))
     environ["PYTHONNOUSERSITE"] = "1"
+    if environ.get("SOURCE_DATE_EPOCH"):
+        # Who asks for the same bytes again does not want them in the order of a random hash.
+        environ.setdefault("PYTHONHASHSEED", "0")
     return environ
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from sagepip.build.sources import PackageSources
+from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
 
 _TAIL_LINES = 40
@@ -17,8 +17,9 @@ class HookRunner:
     Args:
         project: what is built, for messages: the path of its source.
         log_path: the log; each hook's output is appended.
-        sources: where a hook's own pip may look.
-        verbosity: 1 and up copies the output to stderr while a hook runs.
+        temporary: the directory for a hook's temporary files.
+        options: the build's: where a hook's own pip may look, how long a hook may take, and
+            whether its output is copied to stderr while it runs.
 
     Attributes:
         is_suspect: whether a hook failed or has built what was asked for, so that what it left may
@@ -26,13 +27,13 @@ class HookRunner:
     """
 
     def __init__(
-        self, *, project: str, log_path: str, sources: PackageSources, verbosity: int
+        self, *, project: str, log_path: str, temporary: str, options: BuildOptions
     ) -> None:
         self.is_suspect = False
         self._project = project
         self._log_path = log_path
-        self._sources = sources
-        self._verbosity = verbosity
+        self._temporary = temporary
+        self._options = options
 
     def __call__(
         self,
@@ -49,14 +50,22 @@ class HookRunner:
             extra_environ: variables on top of the hooks' environment.
 
         Raises:
-            BuildError: it could not be started, failed, was killed, or gave no answer.
+            BuildError: it could not be started, failed, was killed, took too long, or gave no
+                answer that makes sense.
         """
+        import subprocess
+
         from sagepip.build.child_environ import hook_environ
         from sagepip.build.child_process import run_to_log
+        from sagepip.build.hook_answer import answer_problem
+        from sagepip.build.log_watch import duration
 
         hook = cmd[2]
-        environ = hook_environ(self._sources)
+        limit = self._options.hook_timeout
+        environ = hook_environ(self._options.sources)
         environ.update(extra_environ or {})
+        os.makedirs(self._temporary, exist_ok=True)
+        environ["TMPDIR"] = self._temporary
         self.is_suspect = hook.startswith("build_")
         with open(self._log_path, "ab") as log:
             log.write(f"=== {hook} of {self._project}\n".encode("utf-8", "replace"))
@@ -64,10 +73,12 @@ class HookRunner:
         try:
             status = run_to_log(
                 cmd,
+                what=f"{hook} of {self._project}",
                 log_path=self._log_path,
                 environ=environ,
                 cwd=cwd or os.getcwd(),
-                follow=self._verbosity >= 1,
+                follow=self._options.verbosity >= 1,
+                time_limit=limit,
                 pass_fds=jobserver_descriptors(environ.get("MAKEFLAGS", "")),
             )
         except OSError as error:
@@ -75,23 +86,29 @@ class HookRunner:
                 f"cannot run {hook} of {self._project} with {cmd[0]}: {error.strerror}",
                 advice="is the interpreter there, and may programs run from its file system?",
             ) from error
+        except subprocess.TimeoutExpired as error:
+            how = f"was ended, as it took longer than {duration(limit or 0)} (--build-timeout)"
+            raise self._failed(hook, how, start) from error
         if status != 0:
             raise self._failed(hook, _describe_status(status), start)
-        if not os.path.isfile(os.path.join(cmd[3], "output.json")):
-            raise self._failed(hook, "ended without an answer", start)
+        if problem := answer_problem(hook, os.path.join(cmd[3], "output.json")):
+            raise self._failed(hook, problem, start)
 
     def _failed(self, hook: str, how: str, start: int) -> BuildError:
-        from sagepip.build.child_process import tail
+        from sagepip.build.output_text import tail
 
         self.is_suspect = True
-        return BuildError(
-            f"{hook} of {self._project} {how}; log: {self._log_path}",
-            advice="" if self._verbosity >= 1 else "the end of its output is above",
-            # Output that was streamed already is not shown twice.
-            output=""
-            if self._verbosity >= 1
-            else tail(self._log_path, lines=_TAIL_LINES, start=start),
-        )
+        problem = f"{hook} of {self._project} {how}"
+        if not os.path.exists(self._log_path):
+            return BuildError(problem, advice="its log has gone with the directory that held it")
+        problem += f"; log: {self._log_path}"
+        advice, output = [], ""
+        if self._options.verbosity < 1:  # what was streamed is not shown twice
+            output = tail(self._log_path, lines=_TAIL_LINES, start=start)
+            advice.append("the end of its output is above" if output else "it wrote nothing")
+        if not os.access(self._project, os.W_OK):
+            advice.append("its directory may not be written to: perhaps a copy of it can be built")
+        return BuildError(problem, advice="; ".join(advice), output=output)
 
 
 def jobserver_descriptors(makeflags: str) -> tuple[int, ...]:

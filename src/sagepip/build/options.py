@@ -20,6 +20,7 @@ class BuildOptions:
         config_settings: for the backend; a repeated key has a list.
         verbosity: 0 keeps the build's output for the case of failure; 1 and up stream it.
         keep_build: keep the environment and the log of a successful build too.
+        hook_timeout: how long a build hook may take, in seconds; None for ever.
     """
 
     sources: PackageSources = field(default_factory=PackageSources)
@@ -28,3 +29,4 @@ class BuildOptions:
     config_settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     verbosity: int = 0
     keep_build: bool = False
+    hook_timeout: float | None = None

@@ -66,7 +66,9 @@ def run_pip(
         # What a pip that was interrupted leaves behind goes with the rest.
         environ = {**pip_environ(sources), "TMPDIR": private}
         try:
-            status = run_to_log(command, log_path=log, environ=environ, cwd=empty, follow=follow)
+            status = run_to_log(
+                command, what="pip", log_path=log, environ=environ, cwd=empty, follow=follow
+            )
         except OSError as error:
             raise TargetError(
                 f"cannot run pip with {sys.executable}: {error.strerror}",

@@ -13,7 +13,9 @@ from sagepip.build.cache import find_cache
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
-from sagepip.build.project_checks import Kind, check_result, check_source
+from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
+from sagepip.build.setuptools_settings import settings_for
+from sagepip.build.source_tree import without_new_bytecode
 from sagepip.build.unpacked_wheels import Member
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
@@ -101,7 +103,7 @@ def _build(
     started = time.monotonic()
     source = os.path.abspath(source_directory)
     check_source(source)
-    with directory_lock(source, "building it"):
+    with directory_lock(source, "building it"), without_new_bytecode(source):
         workspace = _make_workspace()
         run = _Run(kind, source, workspace, python, options, tuple(ancestors))
         keep = False
@@ -156,8 +158,8 @@ class _Run:
         self.hooks = HookRunner(
             project=source,
             log_path=self.log_path,
-            sources=options.sources,
-            verbosity=options.verbosity,
+            temporary=os.path.join(workspace, "tmp"),
+            options=options,
         )
         self._kind = kind
         self._source = source
@@ -173,13 +175,13 @@ class _Run:
     def traces(self) -> list[str]:
         """Say where the log and the environment are."""
         kept = [f"log: {self.log_path}"] if os.path.exists(self.log_path) else []
-        if self.environment_path:
+        if os.path.isdir(self.environment_path):
             kept.append(f"build environment: {self.environment_path}")
         return kept
 
     def result(self) -> str:
         """Run the hooks; return the path of what they made in the workspace."""
-        settings = {
+        given = {
             key: value if isinstance(value, str) else list(value)
             for key, value in self._options.config_settings.items()
         }
@@ -188,12 +190,15 @@ class _Run:
             self._cache, self._workspace, python=self._python, project=self._source
         )
         with use, _build_errors(self._source):
+            settings = settings_for(
+                backend_name(self._source), given, os.path.join(self._workspace, "build")
+            )
             if self._options.isolation:
                 builder = self._isolated_builder(settings, use)
             else:
                 builder = self._plain_builder(settings)
             result = builder.build(self._kind, output, settings)
-        return check_result(result, output, self._source, self._kind)
+        return check_result(result, self._source, self._kind)
 
     def _isolated_builder(
         self, settings: dict[str, str | list[str]], use: EnvironmentUse
@@ -246,6 +251,8 @@ def _build_errors(source: str) -> Iterator[None]:
 
     from build import BuildBackendException, BuildException, TypoWarning
 
+    from sagepip.build.output_text import clean
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -267,7 +274,8 @@ def _build_errors(source: str) -> Iterator[None]:
             for warning in caught:
                 say = console.warn if warning.category is TypoWarning else console.detail
                 # Of the backend's warnings the first line will do: the log has them in full.
-                say(f"{source}: {str(warning.message).strip().splitlines()[0]}")
+                first_line = clean(str(warning.message)).strip().partition("\n")[0]
+                say(f"{source}: {first_line}")
 
 
 class _NoSuchHook(BuildError):
@@ -276,6 +284,8 @@ class _NoSuchHook(BuildError):
 
 def _backend_error(cause: Exception, source: str) -> SagepipError:
     import pyproject_hooks
+
+    from sagepip.build.output_text import clean
 
     if isinstance(cause, SagepipError):
         return cause
@@ -297,7 +307,7 @@ def _backend_error(cause: Exception, source: str) -> SagepipError:
         return BuildError(
             f"the build backend {cause.backend_name} of {source} cannot be imported: {last}",
             advice="add it to build-system.requires; without isolation, install it first",
-            output=cause.traceback,
+            output=clean(cause.traceback),
         )
     return BuildError(
         f"the build backend of {source} cannot be used: {cause!r}",

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import Any, Literal
 
-from sagepip.ground.errors import BuildError
+from sagepip.ground.errors import BuildError, TargetError
 
 _NAMES = ("pyproject.toml", "setup.py")
 
@@ -55,23 +55,33 @@ def check_source(source: str) -> None:
             )
 
 
-def check_result(result: str, output: str, source: str, kind: Kind) -> str:
-    """Return the path of the wheel or sdist that the backend says it made, if it is one.
+def backend_name(source: str) -> str:
+    """Return the build backend of a source tree, as ``build-system.build-backend`` names it."""
+    name = _table(os.path.join(source, _NAMES[0]), "build-system").get("build-backend")
+    return name if isinstance(name, str) else "setuptools.build_meta:__legacy__"
+
+
+def check_result(result: str, source: str, kind: Kind) -> str:
+    """Return the path of the wheel or sdist that the backend says it made, if it is this project's.
+
+    What makes a wheel unacceptable to an installation is found again there; here, what the
+    build left can still be kept.
 
     Args:
-        result: what ``build`` made of the hook's answer.
-        output: the directory that the hook was told to write to.
-        source: the source tree, for messages.
-        kind: what it was told to make.
+        result: the path made of the name that the hook answered.
+        source: the source tree.
+        kind: what the backend was told to make.
 
     Raises:
-        BuildError: the answer is no plain name of such a file that exists there.
+        BuildError: there is no such file, or it is none of the project.
     """
+    from sagepip.build.hook_answer import shown
+
     name = os.path.basename(result)
-    what, suffix = ("an sdist", ".tar.gz") if kind == "sdist" else ("a wheel", ".whl")
-    if result != os.path.join(output, name) or not name.endswith(suffix) or "\0" in name:
+    what, suffix = ("sdist", ".tar.gz") if kind == "sdist" else ("wheel", ".whl")
+    if not name.endswith(suffix):
         raise BuildError(
-            f"the build backend of {source} gave something else than {what}'s name: {name!r}",
+            f"the build backend of {source} named a file that is no {what}: {shown(name)}",
             advice="is this a PEP 517 backend?",
         )
     try:
@@ -86,19 +96,79 @@ def check_result(result: str, output: str, source: str, kind: Kind) -> str:
             f"what the build backend of {source} made is not a regular file: {name}",
             advice="see the log",
         )
+    _check_project(*_described(result, source, kind), source)
     return result
+
+
+def _described(result: str, source: str, kind: Kind) -> tuple[str, str]:
+    """Return the project and the version that a wheel or an sdist says it is of."""
+    from sagepip.build.wheelhouse import parse_file_name
+    from sagepip.staging.gate import check_metadata, check_wheel_version
+    from sagepip.staging.wheel import read_wheel_metadata
+
+    if kind == "sdist":
+        parsed = parse_file_name(os.path.basename(result))
+        if parsed is None:
+            raise BuildError(
+                f"the build backend of {source} made what is no sdist by its name: {result}",
+                advice="it should be NAME-VERSION.tar.gz",
+            )
+        return parsed[0], str(parsed[1])
+    try:
+        wheel = read_wheel_metadata(result)
+        check_wheel_version(result, wheel.wheel_headers)
+        check_metadata(result, wheel.headers, wheel.file_name, wheel.file_version)
+    except TargetError as error:
+        raise BuildError(
+            f"what the build backend of {source} made is no acceptable wheel: {error.problem}",
+            advice=error.advice,
+        ) from error
+    return wheel.name, wheel.version
+
+
+def _check_project(name: str, version: str, source: str) -> None:
+    """Refuse what is of another project than the one that ``pyproject.toml`` describes.
+
+    setuptools appends what ``[egg_info] tag_build`` says to a version (``.dev0``), so only its
+    release is compared.
+    """
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    project = _table(os.path.join(source, _NAMES[0]), "project")
+    stated = project.get("name")
+    if isinstance(stated, str) and canonicalize_name(stated) != canonicalize_name(name):
+        raise BuildError(
+            f"the build backend of {source} made {name}, but the project is {stated}",
+            advice="check its build backend",
+        )
+    try:
+        same = Version(str(project["version"])).base_version == Version(version).base_version
+    except (KeyError, InvalidVersion):
+        return
+    if not same:
+        raise BuildError(
+            f"the build backend of {source} made version {version}, but the project's is "
+            f"{project['version']}",
+            advice="check its build backend",
+        )
 
 
 def _backend_path(pyproject: str) -> list[str]:
     """Return ``backend-path``, or nothing where ``build`` is going to complain anyway."""
+    entries = _table(pyproject, "build-system").get("backend-path", [])
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, str) and "\0" not in entry]
+
+
+def _table(pyproject: str, name: str) -> dict[str, Any]:
+    """Return a table of ``pyproject.toml``; an empty one if it cannot be read."""
     import tomllib
 
     try:
         with open(pyproject, "rb") as stream:
-            table: Any = tomllib.load(stream).get("build-system")
+            table: Any = tomllib.load(stream).get(name)
     except (OSError, ValueError, RecursionError):
-        return []
-    entries = table.get("backend-path", []) if isinstance(table, dict) else []
-    if not isinstance(entries, list):
-        return []
-    return [entry for entry in entries if isinstance(entry, str) and "\0" not in entry]
+        return {}
+    return table if isinstance(table, dict) else {}

@@ -129,3 +129,23 @@ def lock_timeout(settings: Settings, environ: Mapping[str, str]) -> float | None
     if limit is not None:
         return seconds(limit, "--lock-timeout")
     return seconds(environ.get("SAGEPIP_LOCK_TIMEOUT") or None, "SAGEPIP_LOCK_TIMEOUT")
+
+
+def build_timeout(settings: Settings, environ: Mapping[str, str]) -> float | None:
+    """Return how long a build hook may take, in seconds; None for ever.
+
+    Args:
+        settings: the values of the options.
+        environ: the environment.
+
+    Raises:
+        UsageError: it is not a positive number of seconds.
+    """
+    origin, limit = "--build-timeout", settings.text("build_timeout")
+    if limit is None:
+        origin = "SAGEPIP_BUILD_TIMEOUT"
+        limit = environ.get(origin) or None
+    value = seconds(limit, origin)
+    if value == 0:
+        raise UsageError(f"{origin} 0 leaves no time to build", advice="unset: no limit")
+    return value

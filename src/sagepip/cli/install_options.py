@@ -184,6 +184,14 @@ BUILDING = (
     ),
     _same("--compile", dest="compile", help="write bytecode (the default)"),
     _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),
+    Option(
+        ("--build-timeout",),
+        Kind.TEXT,
+        Status.OWN,
+        "build_timeout",
+        "end a build hook that takes longer; default: SAGEPIP_BUILD_TIMEOUT, or no limit",
+        "SECONDS",
+    ),
 )
 
 SAYING = (

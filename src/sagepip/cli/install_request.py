@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sagepip.build.options import BuildOptions
-from sagepip.cli.environment import lock_timeout
+from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
@@ -100,6 +100,7 @@ def build_options(
         config_settings=config,
         verbosity=max(console.verbosity, 0),
         keep_build=settings.flag("keep_build"),
+        hook_timeout=build_timeout(settings, environ),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from sagepip.build.offspring import Program
 
 
 def run_to_log(
@@ -50,6 +52,47 @@ def run_to_log(
     """
     import subprocess
 
+    def start(log: IO[bytes]) -> Program:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=dict(environ),
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+
+    return watch_to_end(start, what=what, log_path=log_path, follow=follow, time_limit=time_limit)
+
+
+def watch_to_end(
+    start: Callable[[IO[bytes]], Program],
+    *,
+    what: str,
+    log_path: str,
+    follow: bool,
+    time_limit: float | None,
+) -> int:
+    """Start a program that writes to a log, and wait for its end (see :func:`run_to_log`).
+
+    Args:
+        start: starts it, given the log, as the leader of a session.
+        what: the program, in the words of messages.
+        log_path: the log; it is made if missing.
+        follow: copy the output to stderr while it is written.
+        time_limit: how long it may take, in seconds; None for ever.
+
+    Returns:
+        The exit status, negative for a signal.
+
+    Raises:
+        OSError: the program cannot be started.
+        subprocess.TimeoutExpired: it took longer than ``time_limit``.
+    """
+    import subprocess
+
     from sagepip.build.log_watch import LogWatch
     from sagepip.build.offspring import Offspring, orphans_come_to_us
     from sagepip.ground import console
@@ -63,17 +106,8 @@ def run_to_log(
         stream.seek(0, os.SEEK_END)
         offspring = Offspring()
         try:
-            with _signals_wait():
-                process = offspring.leader = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=cwd,
-                    env=dict(environ),
-                    pass_fds=tuple(pass_fds),
-                    start_new_session=True,
-                )
+            with signals_wait():
+                process = offspring.leader = start(log)
             watch = LogWatch(
                 stream,
                 log_path,
@@ -87,7 +121,7 @@ def run_to_log(
         finally:
             was_left = offspring.end()
     if watch.expired:
-        raise subprocess.TimeoutExpired(command, time_limit or 0)
+        raise subprocess.TimeoutExpired(what, time_limit or 0)
     if was_left:
         console.detail(f"ended what {what} left running")
     return status
@@ -119,7 +153,7 @@ def _termination_raises() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
+def signals_wait() -> Iterator[None]:
     """Have signals that we handle wait until the body has ended.
 
     An exception that comes out of the start of a program would lose the program. (They are not

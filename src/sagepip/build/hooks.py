@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from sagepip.build.hook_hosting import HookHost
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
 
@@ -34,6 +35,7 @@ class HookRunner:
         self._log_path = log_path
         self._temporary = temporary
         self._options = options
+        self._host: HookHost | None = None
 
     def __call__(
         self,
@@ -56,7 +58,6 @@ class HookRunner:
         import subprocess
 
         from sagepip.build.child_environ import hook_environ
-        from sagepip.build.child_process import run_to_log
         from sagepip.build.hook_answer import answer_problem
         from sagepip.build.log_watch import duration
 
@@ -71,16 +72,7 @@ class HookRunner:
             log.write(f"=== {hook} of {self._project}\n".encode("utf-8", "replace"))
             start = log.tell()
         try:
-            status = run_to_log(
-                cmd,
-                what=f"{hook} of {self._project}",
-                log_path=self._log_path,
-                environ=environ,
-                cwd=cwd or os.getcwd(),
-                follow=self._options.verbosity >= 1,
-                time_limit=limit,
-                pass_fds=jobserver_descriptors(environ.get("MAKEFLAGS", "")),
-            )
+            status = self._run(cmd, hook, environ, cwd or os.getcwd())
         except OSError as error:
             raise BuildError(
                 f"cannot run {hook} of {self._project} with {cmd[0]}: {error.strerror}",
@@ -93,6 +85,52 @@ class HookRunner:
             raise self._failed(hook, _describe_status(status), start)
         if problem := answer_problem(hook, os.path.join(cmd[3], "output.json")):
             raise self._failed(hook, problem, start)
+
+    def _run(self, cmd: Sequence[str], hook: str, environ: Mapping[str, str], cwd: str) -> int:
+        from sagepip.build.child_process import run_to_log, watch_to_end
+
+        what = f"{hook} of {self._project}"
+        follow, limit = self._options.verbosity >= 1, self._options.hook_timeout
+        if not HookHost.is_possible():
+            return run_to_log(
+                cmd,
+                what=what,
+                log_path=self._log_path,
+                environ=environ,
+                cwd=cwd,
+                follow=follow,
+                time_limit=limit,
+                pass_fds=jobserver_descriptors(environ.get("MAKEFLAGS", "")),
+            )
+        host = self._host_for(cmd[0], environ, cwd)
+        return watch_to_end(
+            lambda _log: host.run(cmd[1:]),
+            what=what,
+            log_path=self._log_path,
+            follow=follow,
+            time_limit=limit,
+        )
+
+    def close(self) -> None:
+        """End what is kept between hooks."""
+        if self._host is not None:
+            self._host.end()
+            self._host = None
+
+    def _host_for(self, python: str, environ: Mapping[str, str], cwd: str) -> HookHost:
+        """Return a running host for a hook: that of the last one, if it is like this one."""
+        if self._host is not None and not self._host.is_for(python, environ, cwd):
+            self.close()
+        if self._host is None:
+            self._host = HookHost(
+                python,
+                log_path=self._log_path,
+                environ=environ,
+                cwd=cwd,
+                pass_fds=jobserver_descriptors(environ.get("MAKEFLAGS", "")),
+            )
+        self._host.start()
+        return self._host
 
     def _failed(self, hook: str, how: str, start: int) -> BuildError:
         from sagepip.build.output_text import tail

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 _GRACE_SECONDS = 3.0
 _STEP_SECONDS = 0.02
 _ROUNDS = 100
 _SET_CHILD_SUBREAPER = 36
 _GET_CHILD_SUBREAPER = 37
+
+
+class Program(Protocol):
+    """A running program, as ``subprocess.Popen`` has it."""
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, leader of a process group."""
+
+    def poll(self) -> int | None:
+        """Return its exit status if it has ended."""
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit status."""
 
 
 class Offspring:
@@ -30,7 +44,7 @@ class Offspring:
     """
 
     def __init__(self) -> None:
-        self.leader: subprocess.Popen[bytes] | None = None
+        self.leader: Program | None = None
         self._others = children()
 
     def end(self) -> bool:

@@ -118,6 +118,7 @@ def _build(
             keep = True
             raise _with_traces(error, run) from error
         finally:
+            run.hooks.close()
             if not keep:
                 remove_tree(workspace)
     seconds = time.monotonic() - started

@@ -1,0 +1,106 @@
+"""Run the hooks of one build, each in a process of its own, forked from one that has the backend.
+
+Each hook still gets a fresh process, as PEP 517 wants it, but the interpreter starts once and the
+backend is imported once.
+
+    python hook_host.py REQUESTS ANSWERS
+
+REQUESTS and ANSWERS are descriptors. A request is a line of JSON: the path of pyproject_hooks'
+script and its arguments. The answers are a line with the number of the hook's process, leader of a
+session, and one with its exit status, negative for a signal.
+
+This file runs in the interpreter of the build: Python 3.8 and up, standard library only.
+"""
+
+import json
+import os
+import runpy
+import sys
+import warnings
+
+
+def main(requests, answers):  # type: (int, int) -> None
+    """Answer requests until there are no more; the process of a hook returns, too."""
+    # The directory of this file is no place for a backend to import from.
+    here = os.path.realpath(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != here]
+    script = {}  # type: dict[str, object]
+    waiting = b""
+    while True:
+        line, newline, rest = waiting.partition(b"\n")
+        if not newline:
+            data = os.read(requests, 1 << 16)
+            if not data:
+                return
+            waiting += data
+            continue
+        waiting = rest
+        words = json.loads(line.decode())
+        if not script:
+            sys.argv = words
+            script = runpy.run_path(words[0])
+            import_backend(script)
+        if has_threads():
+            status = run_apart(words, (requests, answers))
+        else:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            child = os.fork()
+            if not child:
+                # A process that the hook leaves behind must not hold them.
+                os.close(requests)
+                os.close(answers)
+                os.setsid()
+                sys.argv = words
+                sys.excepthook = show_error
+                script["main"]()  # type: ignore[operator]
+                return
+            os.write(answers, b"%d\n" % child)
+            status = status_of(os.waitpid(child, 0)[1])
+        os.write(answers, b"%d\n" % status)
+
+
+def import_backend(script):  # type: (dict[str, object]) -> None
+    """Import the backend for all hooks; if it cannot be, each hook tries, and says why."""
+    with warnings.catch_warnings(record=True):
+        try:
+            script["_build_backend"]()  # type: ignore[operator]
+        except BaseException:
+            return
+        finally:
+            # Each hook adds the finder of backend-path itself.
+            own = script["_BackendPathFinder"]
+            sys.meta_path[:] = [one for one in sys.meta_path if type(one) is not own]
+
+
+def show_error(kind, error, trace):  # type: (type[BaseException], BaseException, object) -> None
+    """Show what ended a hook as its own process would, without the frames of this file."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:  # type: ignore
+        trace = trace.tb_next  # type: ignore[attr-defined]
+    sys.__excepthook__(kind, error.with_traceback(trace), trace)  # type: ignore[arg-type]
+
+
+def has_threads():  # type: () -> bool
+    """Whether the backend has started threads, which a fork would leave behind."""
+    threading = sys.modules.get("threading")
+    return threading is not None and threading.active_count() > 1
+
+
+def run_apart(words, own):  # type: (list[str], tuple[int, int]) -> int
+    """Run a hook in an interpreter of its own; the descriptors are not inherited."""
+    import subprocess
+
+    for descriptor in own:
+        os.set_inheritable(descriptor, False)
+    process = subprocess.Popen([sys.executable, *words], start_new_session=True)
+    os.write(own[1], b"%d\n" % process.pid)
+    return process.wait()
+
+
+def status_of(status):  # type: (int) -> int
+    """Return the exit status of a process that was waited for, negative for a signal."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

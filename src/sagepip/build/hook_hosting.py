@@ -1,0 +1,167 @@
+"""Keep an interpreter with the backend in it for the hooks of one build."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sagepip.build import hook_host
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+class HookHost:
+    """A process that hooks are forked from (:mod:`sagepip.build.hook_host`).
+
+    Args:
+        python: the interpreter.
+        log_path: the log that it writes to.
+        environ: the whole environment of the hooks.
+        cwd: their working directory.
+        pass_fds: descriptors that they inherit.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(
+        self,
+        python: str,
+        *,
+        log_path: str,
+        environ: Mapping[str, str],
+        cwd: str,
+        pass_fds: Sequence[int],
+    ) -> None:
+        self._start = (python, log_path, dict(environ), cwd, tuple(pass_fds))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests = self._answers = -1
+        self._waiting = b""
+
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether forking is safe here (the system libraries of macOS do not bear it)."""
+        return sys.platform != "darwin"
+
+    def start(self) -> None:
+        """Start it, unless it runs.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        import subprocess
+
+        from sagepip.build.child_process import signals_wait
+
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.end()
+        python, log_path, environ, cwd, pass_fds = self._start
+        theirs, self._requests = os.pipe()
+        self._answers, theirs_too = os.pipe()
+        try:
+            with open(log_path, "ab") as log, signals_wait():
+                self._process = subprocess.Popen(
+                    [python, hook_host.__file__, str(theirs), str(theirs_too)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd,
+                    env=environ,
+                    pass_fds=(theirs, theirs_too, *pass_fds),
+                    start_new_session=True,
+                )
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            os.close(theirs)
+            os.close(theirs_too)
+
+    def is_for(self, python: str, environ: Mapping[str, str], cwd: str) -> bool:
+        """Whether it would run a hook as it is asked for."""
+        own_python, _, own_environ, own_cwd, _ = self._start
+        return (own_python, own_environ, own_cwd) == (python, dict(environ), cwd)
+
+    def run(self, words: Sequence[str]) -> HostedHook:
+        """Begin a hook.
+
+        Args:
+            words: the script of pyproject_hooks, and its arguments.
+        """
+        import json
+
+        assert self._process is not None
+        with suppress(BrokenPipeError):  # it has died; whoever waits for the answer finds out
+            os.write(self._requests, json.dumps(list(words)).encode() + b"\n")
+        return HostedHook(self)
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def answer(self) -> int | None:
+        """Return the next answer; None if there will be none, as it has ended."""
+        while b"\n" not in self._waiting:
+            data = os.read(self._answers, 1 << 16)
+            if not data:
+                return None
+            self._waiting += data
+        line, _, self._waiting = self._waiting.partition(b"\n")
+        return int(line)
+
+    def status(self) -> int:
+        """Return its own exit status, once it has ended."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def end(self) -> None:
+        """End it."""
+        if self._process is not None:
+            # Between hooks it has nothing to finish.
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        for descriptor in (self._requests, self._answers):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._requests = self._answers = -1
+        self._waiting = b""
+
+
+class HostedHook:
+    """A hook in a process that was forked from a host; like a ``subprocess.Popen``."""
+
+    def __init__(self, host: HookHost) -> None:
+        self._host = host
+        self._pid: int | None = None
+        self._status: int | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        """The number of its process; the host's while that imports the backend for it."""
+        return self._host.pid if self._pid is None else self._pid
+
+    def poll(self) -> int | None:
+        """Return its exit status if it is known that it has ended."""
+        return self._status
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit status, negative for a signal."""
+        with self._lock:
+            if self._pid is None:
+                self._pid = self._host.answer()
+            if self._status is None:
+                self._status = self._host.answer()
+            if self._status is None:
+                # What ended the host ended the hook: importing the backend, or somebody else.
+                self._status = self._host.status()
+            return self._status

@@ -373,6 +373,16 @@ def test_same_wheel_again_changes_nothing(terminal: Terminal) -> None:
         assert identity(str(stored)) == before
 
 
+def test_dry_run_of_install_stores_nothing(terminal: Terminal, project: Path) -> None:
+    """What would be installed has to be built to be known, and that is all."""
+    settings = {"SAGE_SPKG_WHEELS": terminal.where / "spkg"}
+    words = ("install", "--dry-run", "--prefix", terminal.where / "prefix", project)
+    done = terminal.run("sagepip", *words, settings=settings)
+    assert done.stdout == "Would install demo-1.0\n"
+    assert not (terminal.where / "spkg").exists()
+    assert not (terminal.where / "prefix").exists()
+
+
 def test_everything_is_stored_or_nothing(terminal: Terminal, project: Path) -> None:
     """A build that fails keeps those before it from being stored, too."""
     settings = {"SAGE_SPKG_WHEELS": terminal.where / "spkg"}

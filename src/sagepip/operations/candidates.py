@@ -49,7 +49,8 @@ class CandidateCollector:
         self._no_deps = request.no_deps or bool(request.destination.root)
         if self._no_deps and not request.no_deps:
             console.detail("runtime dependencies are left alone: the target is a DESTDIR")
-        self._builds = SourceBuilds(self._python, work, request.stored_wheels)
+        stored = None if request.dry_run else request.stored_wheels
+        self._builds = SourceBuilds(self._python, work, stored)
         self.unchanged: list[UnchangedEntry] = []
 
     def collect(self) -> list[Candidate]:

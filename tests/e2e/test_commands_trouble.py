@@ -168,7 +168,7 @@ def test_errors_are_one_line_and_change_nothing(
         (2, ["--no-such-option", fine], "--no-such-option"),
         (2, ["--prefix", prefix, "--target", prefix, fine], "exclude each other"),
         (2, ["--lock-timeout", "soon", fine], "not a number of seconds"),
-        (2, ["-e", "."], "-e"),
+        (2, ["-e", fine], "leave out -e"),
         (2, ["git+https://host.invalid/x"], "version control"),
         (1, ["--python", bad / "python", fine], "no such interpreter"),
         (1, ["--prefix", prefix, bad / "none-1-py3-none-any.whl"], "no such file"),

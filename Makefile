@@ -4,6 +4,7 @@
 # make crash   kill sagepip at every file-changing system call (needs strace; takes long)
 # make crash-peers  pip and uv under the same tests (docs/guarantees.md)
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
+# make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers stress filesystem lint format clean
+.PHONY: all test demo race crash crash-peers stress bench-building filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -41,6 +42,9 @@ crash-peers: $(READY)
 
 stress: $(READY)
 	$(BIN)/python -m bench.stress $(STRESS_FLAGS)
+
+bench-building: $(READY)
+	$(BIN)/python -m bench.building $(BUILDING_FLAGS)
 
 filesystem: $(READY)
 	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))

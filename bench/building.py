@@ -167,14 +167,21 @@ def compare(options: argparse.Namespace, workshop: Workshop) -> int:
     """Compare as the command line says; give the exit status."""
     chosen, skipped = choose_ways(options.ways, workshop)
     sources = prepare_sources(options.only, workshop)
-    told = report.versions(uv=any(way.key in UV_WAYS for way in chosen))
+    versions = report.versions(uv=any(way.key in UV_WAYS for way in chosen))
     before = report.machine()
-    report.introduction(chosen, told, compiling=options.compile)
+    report.introduction(chosen, versions, compiling=options.compile)
     for name, reason in skipped.items():
         print(f"skipped: {name} ({reason})")
     comparison = Comparison(sources, chosen, workshop, compiling=options.compile)
-    comparison.fill_caches()
-    comparison.run(options.rounds)
+    interrupted = False
+    try:
+        comparison.fill_caches()
+        comparison.run(options.rounds)
+    except KeyboardInterrupt:
+        interrupted = bool(comparison.runs)
+        if not interrupted:
+            raise
+        print("\ninterrupted; what there is so far:")
     figures = comparison.figures()
     summaries = comparison.summaries(figures)
     report.print_figures(figures)
@@ -182,17 +189,20 @@ def compare(options: argparse.Namespace, workshop: Workshop) -> int:
     for failure in comparison.failures:
         print(paint(f"FAILED: {failure}", BAD))
     if options.json:
-        everything = {
-            "versions": told,
+        told = {
+            "versions": versions,
             "machine": {"before": before, "after": report.machine()},
             "compile": options.compile,
+            "interrupted": interrupted,
             "skipped": skipped,
             "failures": comparison.failures,
-            "runs": [asdict(one) for one in comparison.runs],
-            "figures": [asdict(one) for one in figures],
-            "summary": [asdict(one) for one in summaries],
+            "runs": list(map(asdict, comparison.runs)),
+            "figures": list(map(asdict, figures)),
+            "summary": list(map(asdict, summaries)),
         }
-        options.json.write_text(json.dumps(everything, indent=2) + "\n")
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    if interrupted:
+        return 130
     return 1 if comparison.failures or not comparison.runs else 0
 
 

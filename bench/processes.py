@@ -95,6 +95,11 @@ class ProcessTable:
             _kill_group(process)
             output, errors = process.communicate()
             output += f"\n(killed after {timeout:.0f} s)"
+        except BaseException:
+            # Ctrl-C does not reach it: it has a session of its own.
+            _kill_group(process)
+            process.wait()
+            raise
         finally:
             with self._lock:
                 self._running.discard(process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
-from sagepip.build.tree_stamps import MANIFEST
+from sagepip.build.tree_stamps import OWN_FILES
 from sagepip.build.unpacked_wheels import PLACEHOLDER
 from sagepip.build.virtual_environment import create_environment
 from sagepip.ground.filesystem import link_or_copy, make_directory, remove_file
@@ -77,7 +77,7 @@ def _files(unpacked: str, tree: str, relative: str) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 make_directory(os.path.join(tree, name))
                 yield from _files(unpacked, tree, name)
-            elif name != MANIFEST:
+            elif name not in OWN_FILES:
                 yield name
 
 

@@ -1,8 +1,8 @@
 """The cache of builds: where it lies, and entries in it that are made once by whoever is first.
 
-    CACHE/v1/resolutions/KEY.json   what pip chose for some requirements
-    CACHE/v1/wheels/KEY/            a wheel, unpacked as it lies in an environment
-    CACHE/v1/environments/KEY/      a build environment; its files are links to those in wheels/
+    CACHE/v1/resolutions/KEY     what pip chose for some requirements
+    CACHE/v1/wheels/KEY/         a wheel, unpacked as it lies in an environment
+    CACHE/v1/environments/KEY/   a build environment; its files are links to those in wheels/
 
 A directory appears under its name complete, by one rename, and is locked (shared) by those who use
 it; who finds it unused may lock it exclusively and take it away.
@@ -24,13 +24,14 @@ from sagepip.ground.filesystem import (
     remove_tree,
 )
 from sagepip.ground.target_python import TargetPython
-from sagepip.transaction.owner_mark import await_directory
+from sagepip.transaction.owner_mark import await_directory, share_directory
 
 # Entries of another layout lie elsewhere: an older sagepip's cache is neither read nor damaged.
 _FORMAT = "v1"
 _MAKING = ".making"
 _TRASH = ".trash-"
 _PART = ".part"
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Cache:
         for path in (self.resolutions, self.wheels, self.environments):
             make_directories(path)
         tag = os.path.join(top, "CACHEDIR.TAG")
-        if not os.path.exists(tag):
+        if not os.path.exists(tag) or os.path.getsize(tag) == 0:
             with open(tag, "w", encoding="ascii") as stream:
                 # So that backups leave it out (Cache Directory Tagging Specification).
-                stream.write("Signature: 8a477f597d28d172789f06886806bc55\n")
+                stream.write(_TAG)
 
 
 def cache_path(environ: Mapping[str, str]) -> str:
@@ -115,18 +116,33 @@ def find_cache(environ: Mapping[str, str]) -> Cache | None:
         return None
     try:
         cache.make()
-        found = os.stat(top)
+        problem = why_not_ours(top)
     except OSError as error:
         say(f"build environments are not cached: cannot write {top}: {error.strerror}")
         return None
-    # What others may write to could be anything by the time that it is run.
-    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        say(f"build environments are not cached: {top} belongs to others, or they may write to it")
+    if problem:
+        say(f"build environments are not cached: {problem}")
         return None
     if not os.access(cache.environments, os.W_OK):
         say(f"build environments are not cached: {top} cannot be written")
         return None
     return cache
+
+
+def why_not_ours(top: str) -> str:
+    """Say why a cache directory must not be used by this user; an empty string if it may.
+
+    What others may write to could be anything by the time that it is run.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    found = os.stat(top)
+    if found.st_uid != os.geteuid():
+        return f"{top} belongs to user {found.st_uid}"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write to {top}"
+    return ""
 
 
 def _is_ours(path: str) -> bool:
@@ -152,7 +168,7 @@ def make_once(final: str, fill: Callable[[str], None]) -> None:
     parent, name = os.path.split(final)
     making = os.path.join(parent, f".{name}{_MAKING}")
     while not os.path.isdir(final):
-        os.makedirs(making, exist_ok=True)
+        _make_if_missing(making)
         descriptor = await_directory(making)
         if descriptor < 0:
             continue  # another has made it
@@ -168,18 +184,32 @@ def make_once(final: str, fill: Callable[[str], None]) -> None:
             os.close(descriptor)
 
 
-def take_away(path: str) -> None:
+def _make_if_missing(path: str) -> None:
+    """Make a directory. Others may remove it at any moment, which makedirs does not allow for."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _make_if_missing(path)
+
+
+def take_away(path: str) -> bool:
     """Remove a directory of the cache that the caller has locked exclusively.
 
     Args:
         path: the directory. Its name is free in one step, then its contents go.
-    """
-    import uuid
 
-    parent, name = os.path.split(path)
-    trash = os.path.join(parent, f"{_TRASH}{name}-{uuid.uuid4().hex}")
+    Returns:
+        Whether all of it is gone.
+
+    Raises:
+        OSError: it cannot be given another name.
+    """
+    trash = os.path.join(os.path.dirname(path), f"{_TRASH}{os.urandom(16).hex()}")
     place(path, trash)
-    remove_tree(trash)
+    return remove_tree(trash)
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -188,9 +218,10 @@ def write_file(path: str, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    import uuid
-
-    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}{_PART}")
+    directory = os.path.dirname(path)
+    temporary = os.path.join(directory, f".{os.urandom(16).hex()}{_PART}")
+    # Whoever can lock the directory exclusively knows that what is unfinished was abandoned.
+    descriptor = share_directory(directory)
     try:
         with open(temporary, "xb") as stream:
             stream.write(data)
@@ -198,6 +229,9 @@ def write_file(path: str, data: bytes) -> None:
     except BaseException:
         remove_file(temporary)
         raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def interpreter_key(python: TargetPython) -> str:
@@ -216,9 +250,28 @@ def interpreter_key(python: TargetPython) -> str:
     return key_of([home, python.build, python.implementation, python.cache_tag, platform])
 
 
+def guarded(text: bytes) -> bytes:
+    """Return text with its digest in front, so that damage to it is noticed."""
+    import hashlib
+
+    return hashlib.sha256(text).hexdigest().encode() + b"\n" + text
+
+
+def unguarded(data: bytes) -> bytes:
+    """Return the text that was :func:`guarded`.
+
+    Raises:
+        ValueError: it is not as it was written.
+    """
+    text = data.partition(b"\n")[2]
+    if guarded(text) != data:
+        raise ValueError("wrong digest")
+    return text
+
+
 def is_unfinished(name: str) -> bool:
     """Whether a name in the cache is of something that is being made or removed."""
-    return name.startswith(".")
+    return name.startswith(_TRASH) or (name.startswith(".") and name.endswith((_MAKING, _PART)))
 
 
 def key_of(parts: Iterable[object]) -> str:

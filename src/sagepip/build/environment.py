@@ -13,8 +13,9 @@ from types import TracebackType
 
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, interpreter_key, key_of, make_once, take_away
-from sagepip.build.tree_stamps import break_seal, find_change, mark_used, seal
-from sagepip.build.unpacked_wheels import Member, is_sound, unpack_member
+from sagepip.build.cache_notes import mark_used, note_size
+from sagepip.build.tree_stamps import break_seal, find_change, seal
+from sagepip.build.unpacked_wheels import Member, describe, is_sound, unpack_member
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import remove_tree
@@ -53,6 +54,9 @@ class EnvironmentUse:
         workspace: a private directory, which is removed with all in it after the build.
         python: the interpreter whose likeness they are.
         project: what is built, for messages.
+
+    Attributes:
+        has_made: whether it made an environment in the cache.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class EnvironmentUse:
         self._project = project
         self._interpreter = interpreter_key(python)
         self._held: dict[str, int] = {}
+        self.has_made = False
         self._number = 0
 
     def __enter__(self) -> EnvironmentUse:
@@ -85,6 +90,8 @@ class EnvironmentUse:
                     "during the build, by it or by another that shares it; the environment is not "
                     "used again"
                 )
+            elif self.has_made:
+                note_size(path)  # the build has left bytecode in it
             os.close(descriptor)
         self._held.clear()
 
@@ -146,7 +153,8 @@ class EnvironmentUse:
         finally:
             for descriptor in held:
                 os.close(descriptor)
-        seal(tree, {"members": [[one.name, one.version, one.sha256] for one in members]})
+        seal(tree, describe(members))
+        self.has_made |= tree != final
 
     def _unpacked(self, member: Member, held: list[int]) -> str:
         """Return the tree of a wheel; it stays while the descriptor added to ``held`` is open."""

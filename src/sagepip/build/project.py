@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sagepip.build.cache import find_cache
+from sagepip.build.cache import Cache, find_cache
+from sagepip.build.cache_bound import keep_bound
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
@@ -123,6 +124,8 @@ def _build(
                 remove_tree(workspace)
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
+    if run.grown_cache is not None:
+        keep_bound(run.grown_cache, os.environ)
     if keep:
         console.note(f"kept of the build of {source}: {'; '.join(run.traces())}")
     return BuiltDistribution(
@@ -170,6 +173,7 @@ class _Run:
         self._ancestors = ancestors
         self._cache = find_cache(os.environ) if options.isolation else None
         self.environment_path = ""
+        self.grown_cache: Cache | None = None
         self.provision_seconds = 0.0
         self.requirements: tuple[Member, ...] | None = None
 
@@ -199,6 +203,8 @@ class _Run:
             else:
                 builder = self._plain_builder(settings)
             result = builder.build(self._kind, output, settings)
+        if use.has_made:
+            self.grown_cache = self._cache
         return check_result(result, self._source, self._kind)
 
     def _isolated_builder(

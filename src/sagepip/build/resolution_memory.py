@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
-from sagepip.build.cache import Cache, key_of, write_file
+from sagepip.build.cache import Cache, guarded, key_of, unguarded, write_file
 from sagepip.build.sources import PackageSources
 from sagepip.build.unpacked_wheels import Member
 from sagepip.build.wheelhouse import SDIST_SUFFIXES
@@ -55,23 +57,20 @@ class ResolutionMemory:
             constraints,
             interpreter,
         ]
-        self._path = os.path.join(cache.resolutions, key_of(parts) + ".json")
+        self._path = os.path.join(cache.resolutions, key_of(parts))
 
     def recall(self) -> list[Member] | None:
         """Return what pip chose, if it would choose the same now; else None."""
         if not self._path:
             return None
         try:
-            with open(self._path, encoding="utf-8") as stream:
-                found = json.load(stream)
-            projects = found["projects"]
-            if found["state"] != _state(self._sources.find_links, projects):
+            found = _read(self._path)
+            if found["state"] != _state(self._sources.find_links, found["projects"]):
                 return None
-            members = [Member(*one) for one in found["members"]]
             os.utime(self._path)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             return None
-        return members
+        return [Member(*one) for one in found["members"]]
 
     def observe(self) -> object:
         """Return what the answer is going to depend on; to be asked before pip is."""
@@ -91,9 +90,38 @@ class ResolutionMemory:
             return
         chosen = [[one.name, one.version, one.sha256, one.wheel] for one in members]
         try:
-            write_file(self._path, json.dumps({**observed, "members": chosen}).encode())
+            text = json.dumps({**observed, "members": chosen}).encode()
+            write_file(self._path, guarded(text))
         except OSError as error:
             console.detail(f"cannot remember a resolution: {self._path}: {error.strerror}")
+
+
+def leads_nowhere(path: str, digests: Collection[str]) -> bool:
+    """Whether what was remembered can be of no use any more.
+
+    Args:
+        path: where it is kept.
+        digests: those of the wheels that the cache has.
+
+    Returns:
+        Whether it is damaged, a file that it depends on is not as it was, or a wheel has gone.
+    """
+    try:
+        found = _read(path)
+        if any(one != _file_state(one[0], one[1]) for one in found["state"]):
+            return True
+    except (OSError, ValueError):
+        return True
+    return any(
+        one.sha256 not in digests and not os.path.exists(one.wheel)
+        for one in (Member(*each) for each in found["members"])
+    )
+
+
+def _read(path: str) -> dict[str, Any]:
+    with open(path, "rb") as stream:
+        found: dict[str, Any] = json.loads(unguarded(stream.read()))
+    return found
 
 
 def _contents(constraints: Iterable[str]) -> list[str] | None:
@@ -129,13 +157,9 @@ def _state(find_links: Iterable[str], projects: Sequence[str] | None) -> list[Fi
                         continue
                     if not _is_archive(entry.name) or not _concerns(entry.name, wanted):
                         continue
-                    status = entry.stat()
-                    found.append(
-                        [
-                            *(place, entry.name, status.st_size),
-                            *(status.st_mtime_ns, status.st_ctime_ns, status.st_ino),
-                        ]
-                    )
+                    # Not of the directory: a link that leads nowhere, or a file just removed.
+                    with suppress(FileNotFoundError):
+                        found.append(_file_state(place, entry.name))
         except FileNotFoundError:
             continue
         except NotADirectoryError:
@@ -143,6 +167,14 @@ def _state(find_links: Iterable[str], projects: Sequence[str] | None) -> list[Fi
         except OSError:
             return None
     return sorted(found, key=lambda one: (str(one[0]), str(one[1])))
+
+
+def _file_state(place: str, name: str) -> FileState:
+    found = os.stat(os.path.join(place, name))
+    return [
+        *(place, name, found.st_size),
+        *(found.st_mtime_ns, found.st_ctime_ns, found.st_ino),
+    ]
 
 
 def _is_archive(name: str) -> bool:

@@ -9,7 +9,14 @@ import json
 import os
 from typing import Any
 
-MANIFEST = "sagepip-manifest.json"
+from sagepip.build.cache import guarded, unguarded
+from sagepip.build.cache_notes import NOTE, note_size
+
+# Three lines: the digest of the others, what the caller wants written down, the stamps.
+MANIFEST = "sagepip-manifest"
+OWN_FILES = frozenset({MANIFEST, NOTE})
+"""The names of what lies at the top of a tree beside its contents."""
+
 _BYTECODE = "__pycache__"
 
 
@@ -23,39 +30,29 @@ def seal(root: str, about: dict[str, Any]) -> None:
     Raises:
         OSError: it cannot be read or written.
     """
-    manifest = os.path.join(root, MANIFEST)
     # Made first: a file that comes changes the time of the directory.
-    with open(manifest, "w", encoding="utf-8") as stream:
+    for name in OWN_FILES:
+        with open(os.path.join(root, name), "xb"):
+            pass
+    with open(os.path.join(root, MANIFEST), "wb") as stream:
         files: dict[str, tuple[int, int]] = {}
         directories: dict[str, int] = {}
         _stamp(root, "", files, directories)
-        json.dump({**about, "files": files, "directories": directories}, stream)
+        stamps = {"files": files, "directories": directories}
+        text = f"{json.dumps(about)}\n{json.dumps(stamps)}\n".encode()
+        stream.write(guarded(text))
+    note_size(root)
 
 
-def read_manifest(root: str) -> dict[str, Any] | None:
-    """Return what :func:`seal` wrote; None if it is missing or damaged."""
+def read_about(root: str) -> dict[str, Any]:
+    """Return what was given to :func:`seal`, unchecked; empty if it cannot be read."""
     try:
-        with open(os.path.join(root, MANIFEST), encoding="utf-8") as stream:
-            found = json.load(stream)
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def mark_used(root: str) -> None:
-    """Note that a tree was used just now."""
-    try:
-        os.utime(os.path.join(root, MANIFEST))
-    except OSError:
-        return  # its age is a matter of tidiness only
-
-
-def last_used(root: str) -> float:
-    """Return when a tree was last used, in seconds since the epoch; 0 if it is not known."""
-    try:
-        return os.stat(os.path.join(root, MANIFEST)).st_mtime
-    except OSError:
-        return 0.0
+        with open(os.path.join(root, MANIFEST), "rb") as stream:
+            stream.readline()
+            found = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def break_seal(root: str) -> None:
@@ -71,11 +68,11 @@ def find_change(root: str) -> str:
     Args:
         root: the tree; names in the answer are relative to it.
     """
-    manifest = read_manifest(root)
-    if manifest is None:
+    stamps = _read_stamps(root)
+    if stamps is None:
         return MANIFEST
+    files, directories = stamps["files"], stamps["directories"]
     try:
-        files, directories = manifest["files"], manifest["directories"]
         for name, (size, modified) in files.items():
             found = os.lstat(f"{root}/{name}")
             if found.st_mtime_ns != modified or found.st_size != size:
@@ -88,13 +85,23 @@ def find_change(root: str) -> str:
             for entry in os.listdir(path):
                 inner = f"{name}/{entry}" if name else entry
                 known = inner in files or inner in directories
-                if not known and entry not in (_BYTECODE, MANIFEST):
+                if not known and entry != _BYTECODE and inner not in OWN_FILES:
                     return inner
-    except FileNotFoundError as error:
+    except OSError as error:
+        # Missing, replaced by something else, or not to be looked at any more.
         return os.path.relpath(error.filename, root)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return MANIFEST
     return ""
+
+
+def _read_stamps(root: str) -> dict[str, Any] | None:
+    """Return the stamps of a tree; None if they are missing or not as they were written."""
+    try:
+        with open(os.path.join(root, MANIFEST), "rb") as stream:
+            text = unguarded(stream.read())
+    except (OSError, ValueError):
+        return None
+    stamps: dict[str, Any] = json.loads(text.splitlines()[1])
+    return stamps
 
 
 def _stamp(
@@ -108,6 +115,6 @@ def _stamp(
             if entry.is_dir(follow_symlinks=False):
                 if entry.name != _BYTECODE:
                     _stamp(root, name, files, directories)
-            elif name != MANIFEST:
+            elif name not in OWN_FILES:
                 found = entry.stat(follow_symlinks=False)
                 files[name] = (found.st_size, found.st_mtime_ns)

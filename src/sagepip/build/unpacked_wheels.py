@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sagepip.build.tree_stamps import find_change, mark_used, seal
+from sagepip.build.cache_notes import mark_used
+from sagepip.build.tree_stamps import find_change, seal
 from sagepip.build.virtual_environment import destination_inside
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import is_real_directory
@@ -64,13 +67,30 @@ def unpack_member(member: Member, tree: str, python: TargetPython) -> None:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if digest != member.sha256:
             raise ChangedWheel(member.wheel)
-        seal(tree, {"name": member.name, "version": member.version, "sha256": member.sha256})
+        seal(tree, describe([member]))
     except FileNotFoundError as error:
         if error.filename == member.wheel:
             raise ChangedWheel(member.wheel) from error
         raise _cannot_unpack(member, error) from error
     except OSError as error:
         raise _cannot_unpack(member, error) from error
+
+
+def describe(members: Iterable[Member]) -> dict[str, Any]:
+    """Return what is written down of the distributions in a tree (:func:`seal`)."""
+    return {"members": [[one.name, one.version, one.sha256] for one in members]}
+
+
+def described_members(about: Mapping[str, Any]) -> list[Member]:
+    """Return the distributions in a tree, their wheels unknown; none if that cannot be read.
+
+    Args:
+        about: what :func:`describe` returned, as it was read.
+    """
+    try:
+        return [Member(name, version, sha256, "") for name, version, sha256 in about["members"]]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def is_sound(tree: str) -> bool:

@@ -70,6 +70,10 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command("spkg", "do what Sage's package scripts do"),
         Command("trace", "show where the time went"),
-        Command("cache", "show and clear the cache"),
+        Command(
+            "cache",
+            "show and prune the cache of build environments",
+            module="sagepip.cli.cache_command",
+        ),
     )
 }

@@ -9,6 +9,8 @@
     ├── BuildError       a build failed                               exit status 1
     ├── LockTimeout      the lock was not to be had in time           exit status 3
     ├── LockError        the lock cannot work here                    exit status 1
+    ├── CacheError       the cache of builds cannot be read or
+    │                    changed                                      exit status 1
     ├── ConflictError    a file of somebody else is in the way        exit status 1
     ├── CommitError      the change failed and was rolled back        exit status 1
     └── RecoveryError    an interrupted change could not be resolved;
@@ -70,6 +72,10 @@ class LockTimeout(SagepipError):
 
 class LockError(SagepipError):
     """The lock of a site cannot be taken here at all."""
+
+
+class CacheError(SagepipError):
+    """The cache of builds cannot be read or changed."""
 
 
 class ConflictError(SagepipError):

@@ -1,0 +1,298 @@
+"""Caches that are damaged, not ours, not to be read or written, or full."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagepip.build import provisioning
+from sagepip.build.cache import Cache, find_cache
+from sagepip.build.resolution_memory import ResolutionMemory, leads_nowhere
+from sagepip.build.sources import PackageSources
+from sagepip.build.tree_stamps import MANIFEST, find_change
+from sagepip.operations.cache import PruneRequest, cache_info, prune_cache
+from tests.e2e.build_fixtures import make_project, make_tiny_backend
+from tests.e2e.cache_fixtures import (
+    entries,
+    flaws,
+    make_house,
+    provide,
+    resolve_quickly,
+    unfinished,
+    use_cache,
+)
+from tests.e2e.commands import Terminal, error_line
+from tests.e2e.test_commands_trouble import without_override
+from tests.e2e.test_overlay import mount
+from tests.guarantees import snapshot
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """An empty cache of this test's own, the terminal's too."""
+    terminal.environ["SAGEPIP_CACHE_DIR"] = str(tmp_path / "cache")
+    return use_cache(tmp_path / "cache", monkeypatch)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A wheelhouse: app and tool need lib."""
+    return make_house(tmp_path / "house")
+
+
+@pytest.fixture
+def small(tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache on a file system of its own, of one mebibyte."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if not mount("-t", "tmpfs", "-o", "size=1m,mode=700", "none", str(place)):
+        pytest.skip("no tmpfs can be mounted here")
+    terminal.environ["SAGEPIP_CACHE_DIR"] = str(place)
+    use_cache(place, monkeypatch)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def refuse(terminal: Terminal, action: str, *words: str) -> str:
+    """Run a cache command that must fail; return the one line that it says."""
+    done = terminal.run("sagepip", "cache", action, *words, status=1, preexec=without_override)
+    assert done.stdout == ""
+    return error_line(done)
+
+
+# ---------------------------------------------------------------------------------------- damage
+
+
+def test_damaged_manifest_is_never_believed(cache: Cache, house: Path) -> None:
+    """Whatever bit is flipped and wherever it is cut off, it counts as damaged."""
+    environment = provide(cache, house, "app")
+    manifest = Path(environment, MANIFEST)
+    data = manifest.read_bytes()
+    choice = random.Random(1)
+    for position in range(len(data)):
+        damaged = bytearray(data)
+        damaged[position] ^= 1 << choice.randrange(8)
+        manifest.write_bytes(damaged)
+        assert find_change(environment) == MANIFEST, position
+    for length in {*range(0, len(data), 101), *range(100), *range(len(data) - 100, len(data))}:
+        manifest.write_bytes(data[:length])
+        assert find_change(environment) == MANIFEST, length
+    manifest.write_bytes(data)
+    assert find_change(environment) == ""
+
+
+@pytest.mark.parametrize("kind", ["environments", "wheels"])
+def test_damaged_entry_is_made_anew(cache: Cache, house: Path, kind: str) -> None:
+    """A build takes no entry with a damaged manifest, whatever that is now."""
+    environment = provide(cache, house, "app")
+
+    def spoil(path: Path, number: int) -> None:
+        data = path.read_bytes()
+        path.unlink()
+        if number == 0:
+            path.write_bytes(data[:-2])
+        elif number == 1:
+            path.write_bytes(data.replace(b"1.0", b"1.1", 1))
+        elif number == 2:
+            path.mkdir()
+        elif number == 3:
+            path.symlink_to("nowhere")
+
+    for number in range(5):
+        for name in os.listdir(os.path.join(cache.path, kind)):
+            spoil(Path(cache.path, kind, name, MANIFEST), number)
+        if kind == "wheels":
+            shutil.rmtree(environment)
+        assert provide(cache, house, "app") == environment
+        assert flaws(environment, house, "app") == []
+        assert all(find_change(path) == "" for path in entries(cache) if os.path.isdir(path))
+        assert unfinished(cache) == []
+
+
+def test_what_took_the_place_of_a_directory_is_no_obstacle(cache: Cache, house: Path) -> None:
+    """An environment in which a directory has become a file is made anew."""
+    environment = provide(cache, house, "app")
+    (inner,) = Path(environment).glob("lib/python*/site-packages/lib")
+    for _ in range(2):
+        shutil.rmtree(inner)
+        inner.write_text("a file")
+        assert "site-packages/lib" in find_change(environment)
+        assert provide(cache, house, "app") == environment
+        assert flaws(environment, house, "app") == []
+
+
+def test_damaged_resolution_is_never_believed(
+    cache: Cache, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever bit of it is flipped, pip is asked again; and it is of no use to anybody."""
+    provide(cache, house, "app")
+    (path,) = Path(cache.resolutions).iterdir()
+    data = path.read_bytes()
+    assert not leads_nowhere(str(path), ())
+    choice = random.Random(1)
+    for position in range(len(data)):
+        damaged = bytearray(data)
+        damaged[position] ^= 1 << choice.randrange(8)
+        path.write_bytes(damaged)
+        assert leads_nowhere(str(path), ()), position
+    asked = []
+
+    def counted(*words: object, **named: object) -> object:
+        asked.append(words)
+        return resolve_quickly(*words, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provisioning, "resolve", counted)
+    provide(cache, house, "app")
+    provide(cache, house, "app")
+    assert len(asked) == 1
+    assert path.read_bytes() == data
+
+
+def test_links_that_lead_nowhere_hide_nothing(cache: Cache, house: Path) -> None:
+    """A wheelhouse with dangling links is observed as a whole: any change has pip asked again."""
+    for number in range(40):  # in whatever order they are listed
+        (house / f"lib-0.{number}-py3-none-any.whl").symlink_to("nowhere")
+    sources = PackageSources(find_links=(str(house),))
+    memory = ResolutionMemory(cache, ["app"], sources, "interpreter")
+    seen = [memory.observe()]
+    for name in ("app", "lib"):
+        os.utime(house / f"{name}-1.0-py3-none-any.whl", (1, 1))
+        seen.append(memory.observe())
+    assert seen[0] != seen[1] != seen[2]
+
+
+# --------------------------------------------------------------------- places that are not usable
+
+
+def test_no_directory(terminal: Terminal, tmp_path: Path) -> None:
+    """Where a file is in the way, one line says which."""
+    file = tmp_path / "file"
+    file.write_text("")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/v1").write_text("")
+    for place, named in ((file, file), (file / "x", file), (tmp_path / "cache", "cache/v1")):
+        terminal.environ["SAGEPIP_CACHE_DIR"] = str(place)
+        for action in ("info", "prune"):
+            line = refuse(terminal, action)
+            assert str(named) in line
+            assert "not a directory" in line.lower()
+    assert file.read_text() == ""
+
+
+def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home directory there is no cache; the error says what to do."""
+    from sagepip.ground.errors import CacheError
+    from sagepip.operations.cache import cache_directory
+
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    for action in (cache_directory, cache_info, lambda environ: prune_cache(environ, ALL)):
+        with pytest.raises(CacheError, match=r"no home directory.*SAGEPIP_CACHE_DIR"):
+            action({})
+
+
+ALL = PruneRequest(everything=True)
+
+
+def test_others_may_write(terminal: Terminal, cache: Cache, house: Path) -> None:
+    """A cache that builds do not use is shown, and why; it is not pruned."""
+    provide(cache, house, "app")
+    top = Path(cache.path).parent
+    top.chmod(0o777)
+    before = snapshot(top)
+    assert f"not used by builds: others may write to {top}" in (
+        terminal.run("sagepip", "cache", "info").stdout
+    )
+    assert f"others may write to {top}" in refuse(terminal, "prune", "--all")
+    assert snapshot(top) == before
+
+
+@as_root
+def test_somebody_elses(terminal: Terminal, cache: Cache, house: Path) -> None:
+    """Root, too, leaves the cache of another user alone."""
+    provide(cache, house, "app")
+    top = Path(cache.path).parent
+    os.chown(top, 65534, -1)
+    before = snapshot(top)
+    assert "not used by builds:" in terminal.run("sagepip", "cache", "info").stdout
+    line = error_line(terminal.run("sagepip", "cache", "prune", "--all", status=1))
+    assert f"{top} belongs to user 65534" in line
+    assert snapshot(top) == before
+
+
+def test_unreadable(terminal: Terminal, cache: Cache, house: Path) -> None:
+    """What may not be read is named; what may not be removed, too, and the rest goes."""
+    environment = provide(cache, house, "app")
+    provide(cache, house, "tool")
+    closed = Path(cache.environments)
+    closed.chmod(0)
+    try:
+        tried = subprocess.run(["ls", closed], preexec_fn=without_override, capture_output=True)
+        if tried.returncode == 0:
+            pytest.skip("this user reads where the mode says no")
+        for action in ("info", "prune"):
+            line = refuse(terminal, action)
+            assert line.startswith(f"Error: cannot read the cache {closed}: Permission denied")
+        closed.chmod(0o555)
+        done = terminal.run(
+            "sagepip", "cache", "prune", "--all", status=1, preexec=without_override
+        )
+        assert error_line(done).startswith(f"Error: cannot remove {closed}/")
+        assert error_line(done).endswith("Permission denied, nor 1 others")
+        assert [path for path in entries(cache) if not path.startswith(str(closed))] == []
+        assert flaws(environment, house, "app") == []
+    finally:
+        closed.chmod(0o755)
+    terminal.run("sagepip", "cache", "prune", "--all")
+    assert entries(cache) == unfinished(cache) == []
+
+
+@as_root
+def test_read_only(terminal: Terminal, small: Path, house: Path) -> None:
+    """On a read-only file system info works, prune says why it does not, a build does without."""
+    cache = Cache(str(small / "v1"))
+    provide(cache, house, "app")
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    before = snapshot(small)
+    assert "environments: 1\n" in terminal.run("sagepip", "cache", "info").stdout
+    assert "would free" in terminal.run("sagepip", "cache", "prune", "--all", "--dry-run").stdout
+    line = error_line(terminal.run("sagepip", "cache", "prune", "--all", status=1))
+    assert "Read-only file system" in line
+    assert find_cache(os.environ) is None
+    assert snapshot(small) == before
+
+
+# ------------------------------------------------------------------------------------ a full disk
+
+
+@as_root
+def test_full_disk(terminal: Terminal, small: Path, house: Path) -> None:
+    """A build that finds the disk full says so in one line; prune works there, then the build."""
+    cache = Cache(str(small / "v1"))
+    provide(cache, house, "app")
+    make_tiny_backend(house)
+    project = make_project(terminal.where / "project")
+    words = ("--prefix", terminal.where / "prefix", "--no-index", "-f", house, project)
+    filler = os.open(small / "filler", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space"):
+        while True:
+            os.write(filler, b"x" * 4096)
+    os.close(filler)
+    for _ in range(2):
+        done = terminal.run("sage-pip-install", *words, status=1)
+        assert "No space left" in error_line(done)
+        assert "SAGEPIP_CACHE_DIR" in error_line(done)
+        assert unfinished(cache) == []
+    terminal.run("sagepip", "cache", "info")
+    assert "freed" in terminal.run("sagepip", "cache", "prune", "--all").stdout
+    assert entries(cache) == unfinished(cache) == []
+    os.unlink(small / "filler")
+    terminal.run("sage-pip-install", *words)
+    assert len(os.listdir(cache.environments)) == 1

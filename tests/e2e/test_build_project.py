@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.build.options import Isolation
 from sagepip.build.project import build_wheel
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.target_python import TargetPython
@@ -194,12 +195,15 @@ def test_without_isolation_the_target_is_used(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     python = TargetPython.ask(str(place / "bin" / "python3"))
     project = make_project(tmp_path / "source", probes=["tiny_backend", "pytest"])
-    checked = options(isolation=False, check_dependencies=True)
+    checked = options(isolation=Isolation.NONE, check_dependencies=True)
     with pytest.raises(BuildError, match=r"not installed for .*: tiny-backend \("):
         build_wheel(str(project), str(tmp_path / "out"), python=python, options=checked)
     with pytest.raises(BuildError, match=r"tiny_backend of .* cannot be imported"):
         build_wheel(
-            str(project), str(tmp_path / "out"), python=python, options=options(isolation=False)
+            str(project),
+            str(tmp_path / "out"),
+            python=python,
+            options=options(isolation=Isolation.NONE),
         )
     site = Path(python.scheme_paths["purelib"])
     with zipfile.ZipFile(make_tiny_backend(tmp_path / "wheels")) as archive:
@@ -231,7 +235,7 @@ def test_wrong_version_of_a_dependency_is_found_in_the_target(tmp_path: Path) ->
             str(project),
             str(tmp_path / "out"),
             python=python,
-            options=options(isolation=False, check_dependencies=True),
+            options=options(isolation=Isolation.NONE, check_dependencies=True),
         )
     problem = caught.value.problem
     assert "inner>=2 (needed by outer) (installed: 1.0)" in problem

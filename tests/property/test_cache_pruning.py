@@ -17,8 +17,9 @@ from sagepip.build.cache_contents import Entry, Kind, by_use, list_entries
 from sagepip.build.cache_notes import NOTE
 from sagepip.build.cache_pruning import Policy, Pruner
 from sagepip.build.cache_sizes import MeasuredSizes
+from sagepip.build.members import describe
 from sagepip.build.tree_stamps import seal
-from sagepip.build.unpacked_wheels import Member, describe
+from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.transaction.owner_mark import share_directory
 
 BLOCK = 4096
@@ -78,7 +79,9 @@ def made(wanted: Contents) -> Iterator[Cache]:
         cache.make()
 
         def finish(path: Path, members: list[int], used: int, in_use: bool) -> None:
-            seal(str(path), describe(Member(f"p{n}", "1", f"digest-{n}", "") for n in members))
+            seal(
+                str(path), describe([WheelMember(f"p{n}", "1", f"digest-{n}", "") for n in members])
+            )
             os.utime(path / NOTE, (used, used))
             if in_use:
                 held.callback(os.close, share_directory(str(path)))
@@ -119,7 +122,7 @@ def prune(cache: Cache, policy: Policy, *, dry_run: bool = False) -> tuple[Prune
 
 def digests(entry: Entry) -> frozenset[str]:
     """Return the digests of what an entry holds."""
-    return frozenset(one.sha256 for one in entry.members() if entry.kind is not Kind.RESOLUTION)
+    return frozenset(one.key for one in entry.members() if entry.kind is not Kind.RESOLUTION)
 
 
 @settings(max_examples=60)

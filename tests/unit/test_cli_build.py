@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.build.options import Isolation
 from sagepip.cli.build_options import BUILD
 from sagepip.cli.build_request import build_request
 from sagepip.cli.commands import Invocation
@@ -96,7 +97,7 @@ def test_defaults(ask: Ask) -> None:
     request = ask("demo>1")
     assert request.targets == (NamedRequirement("demo>1"),)
     assert request.python.is_running
-    assert request.build.isolation
+    assert request.build.isolation is Isolation.WHEELHOUSE
     assert not request.build.keep_build
     assert request.directory == str(Path.cwd())
     assert not (request.one_per_project or request.sdist or request.sdist_then_wheel)
@@ -121,7 +122,9 @@ def test_directory(ask: Ask, tmp_path: Path) -> None:
 def test_names_of_python_m_build(ask: Ask) -> None:
     """-n, -x, --wheel, --config-json do what they do there; -w without a directory is noticed."""
     request = ask("-n", "-x", "--wheel", "-o", "d", "--config-json", '{"a": ["b", "c"]}', "demo")
-    assert not request.build.isolation
+    assert request.build.isolation is Isolation.NONE
+    request = ask("--build-isolation=installed", "--lock-timeout=2", "demo")
+    assert (request.build.isolation, request.build.lock_timeout) == (Isolation.INSTALLED, 2)
     assert request.build.config_settings == {"a": ["b", "c"]}
     for bad in ('{"a": {"b": "c"}}', '["a"]', '{"a": ["b", 1]}', "{"):
         with pytest.raises(UsageError, match="--config-json"):

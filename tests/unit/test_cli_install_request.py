@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from sagepip.build.options import Isolation
 from sagepip.cli import install_command
 from sagepip.cli.commands import Invocation
 from sagepip.cli.package_sources import fold_formats
@@ -66,7 +67,7 @@ def test_defaults(ask: Ask) -> None:
     assert (SourceDirectory(str(Path.cwd())),) == request.targets
     assert request.destination.python.is_running
     assert request.destination.is_default
-    assert request.build.isolation
+    assert request.build.isolation is Isolation.WHEELHOUSE
     assert request.compile_bytecode
     assert request.missing_dependencies is MissingDependencies.ERROR
     assert request.stored_wheels is None
@@ -105,16 +106,56 @@ def test_building(ask: Ask) -> None:
         *("--no-build-isolation", "--check-build-dependencies", "-vv", "-C", "a=1"),
         *("--config-settings", "--b=--c=d", "--config-setting=a=2", "."),
     ).build
-    assert not build.isolation
+    assert build.isolation is Isolation.NONE
     assert build.check_dependencies
     assert build.config_settings == {"a": ["1", "2"], "--b": "--c=d"}
     assert build.verbosity == 2
-    assert ask("--no-build-isolation", "--build-isolation", ".").build.isolation
     assert not ask("--no-compile", ".").compile_bytecode
     assert ask(".", "-q").build.verbosity == 0
     for text in ("a", "=b"):
         with pytest.raises(UsageError, match="KEY=VALUE"):
             ask("-C", text, ".")
+
+
+FROM_SITE = "--build-isolation=installed"
+ISOLATION: dict[Isolation, list[tuple[tuple[str, ...], dict[str, str]]]] = {
+    Isolation.WHEELHOUSE: [
+        ((), {}),
+        (("--build-isolation",), {}),
+        (("--build-isolation=wheelhouse",), {}),
+        (("--no-build-isolation", "--build-isolation"), {}),
+        ((FROM_SITE, "--build-isolation"), {}),
+        ((), {"PIP_NO_BUILD_ISOLATION": "1"}),
+    ],
+    Isolation.INSTALLED: [
+        ((FROM_SITE,), {}),
+        (("--no-build-isolation", FROM_SITE), {}),
+        ((), {"SAGE_PIP_INSTALL_FLAGS": FROM_SITE}),
+        ((), {"SAGE_PIP_INSTALL_FLAGS": FROM_SITE, "PIP_NO_BUILD_ISOLATION": "0"}),
+    ],
+    Isolation.NONE: [
+        (("--build-isolation=none",), {}),
+        ((FROM_SITE, "--no-build-isolation"), {}),
+        (("--no-build-isolation",), {"SAGE_PIP_INSTALL_FLAGS": FROM_SITE}),
+        ((), {"PIP_NO_BUILD_ISOLATION": "0"}),
+    ],
+}
+
+
+@pytest.mark.parametrize("expected", ISOLATION)
+def test_isolation(ask: Ask, expected: Isolation) -> None:
+    """The option is a flag, or says behind = where from; what was given last wins."""
+    for words, environ in ISOLATION[expected]:
+        assert ask(*words, ".", **environ).build.isolation is expected, (words, environ)
+
+
+@pytest.mark.parametrize("value", ["instaled", "", "INSTALLED", "1"])
+def test_unknown_isolation_is_one_clear_line(ask: Ask, value: str) -> None:
+    """Whatever stands behind = must be one of the choices."""
+    with pytest.raises(UsageError) as caught:
+        ask(f"--build-isolation={value}", ".")
+    expected = f"--build-isolation={value}: no such choice (one of wheelhouse, installed, none)"
+    assert str(caught.value) == expected
 
 
 def test_destination(ask: Ask, tmp_path: Path) -> None:
@@ -328,6 +369,7 @@ def test_lock_timeout(ask: Ask) -> None:
     """--lock-timeout wins over SAGEPIP_LOCK_TIMEOUT; both are checked; --timeout is pip's."""
     assert ask(".", "--lock-timeout=2.5", SAGEPIP_LOCK_TIMEOUT="x").lock_timeout == 2.5
     assert ask(".", SAGEPIP_LOCK_TIMEOUT="3").lock_timeout == 3
+    assert ask(".", "--lock-timeout=4").build.lock_timeout == 4, "builds read the site, too"
     assert ask(".", SAGEPIP_LOCK_TIMEOUT="").lock_timeout is None
     assert ask(".", "--timeout", "9").lock_timeout is None
     with pytest.raises(UsageError, match="SAGEPIP_LOCK_TIMEOUT x"):
@@ -362,7 +404,8 @@ def test_precedence(ask: Ask) -> None:
     assert ask(".", PIP_ROOT="/p", **sage).destination.root == "/s"
     assert ask(".", "--root=/c", PIP_ROOT="/p", **sage).destination.root == "/c"
     assert ask(".", "--compile", **sage).compile_bytecode
-    assert not ask(".", "--no-build-isolation", PIP_NO_BUILD_ISOLATION="1").build.isolation
+    none = ask(".", "--no-build-isolation", PIP_NO_BUILD_ISOLATION="1").build
+    assert none.isolation is Isolation.NONE
 
 
 def test_result_on_stdout(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,12 @@ def test_a_value_may_begin_with_dashes(words: tuple[str, ...]) -> None:
     assert found == ["--global-option=--use-pkg-config"]
 
 
+def test_a_value_may_be_left_out() -> None:
+    """Only behind = is a word the value of such an option."""
+    expected = [("--build-isolation", None), ("", "installed"), ("--build-isolation", "x=y")]
+    assert expected == read("--build-isolation", "installed", "--build-isolation=x=y")
+
+
 def test_bundles() -> None:
     """Short options bundle; the first that takes a value takes the rest."""
     assert read("-vvv") == [("-v", None)] * 3

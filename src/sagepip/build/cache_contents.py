@@ -10,8 +10,8 @@ from enum import Enum
 
 from sagepip.build.cache import Cache, is_unfinished
 from sagepip.build.cache_notes import last_used
+from sagepip.build.members import DescribedMember, described_members
 from sagepip.build.tree_stamps import read_about
-from sagepip.build.unpacked_wheels import Member, described_members
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -38,7 +38,7 @@ class Entry:
     path: str
     last_used: float
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[DescribedMember]:
         """Return what an environment or an unpacked wheel says that it holds."""
         return described_members(read_about(self.path))
 

@@ -146,7 +146,7 @@ class Pruner:
         """Return the digests of the distributions in an entry."""
         if entry.path not in self._known_digests:
             members = [] if entry.kind is Kind.RESOLUTION else entry.members()
-            self._known_digests[entry.path] = frozenset(one.sha256 for one in members)
+            self._known_digests[entry.path] = frozenset(one.key for one in members)
         return self._known_digests[entry.path]
 
     def _remove(

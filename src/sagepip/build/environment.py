@@ -14,8 +14,9 @@ from types import TracebackType
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, interpreter_key, key_of, make_once, take_away
 from sagepip.build.cache_notes import mark_used, note_size
+from sagepip.build.members import Member, describe
 from sagepip.build.tree_stamps import break_seal, find_change, seal
-from sagepip.build.unpacked_wheels import Member, describe, is_sound, unpack_member
+from sagepip.build.unpacked_wheels import is_sound
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import remove_tree
@@ -99,14 +100,14 @@ class EnvironmentUse:
         """Return an environment that holds some distributions, made if it is not there.
 
         Args:
-            members: the wheels.
+            members: the distributions.
 
         Raises:
-            ChangedWheel: one of them is not any more what was resolved.
+            ChangedMember: one of them is not any more what was found.
             BuildError: the environment cannot be written.
-            TargetError: a wheel is not acceptable, or the interpreter makes no environment.
+            TargetError: one of them is not acceptable, or the interpreter makes no environment.
         """
-        parts = [self._interpreter, [[one.name, one.sha256] for one in members]]
+        parts = [self._interpreter, [[one.name, one.key] for one in members]]
         try:
             if self._cache is not None:
                 path = os.path.join(self._cache.environments, key_of(parts))
@@ -157,12 +158,12 @@ class EnvironmentUse:
         self.has_made |= tree != final
 
     def _unpacked(self, member: Member, held: list[int]) -> str:
-        """Return the tree of a wheel; it stays while the descriptor added to ``held`` is open."""
+        """Return the tree of a member; it stays while the descriptor added to ``held`` is open."""
         console.detail(f"build requirement {member.name} {member.version} of {self._project}")
         if self._cache is not None:
-            path = os.path.join(self._cache.wheels, key_of([self._interpreter, member.sha256]))
+            path = os.path.join(self._cache.wheels, key_of([self._interpreter, member.key]))
             for _ in range(_TRIES):
-                make_once(path, lambda tree: unpack_member(member, tree, self._python))
+                make_once(path, lambda tree: member.unpack(tree, self._python))
                 if (descriptor := share_directory(path)) < 0:
                     continue
                 if is_sound(path):
@@ -173,11 +174,11 @@ class EnvironmentUse:
                     break
                 take_away(path)
                 os.close(descriptor)
-        private = os.path.join(self._workspace, "wheels", member.sha256)
+        private = os.path.join(self._workspace, "wheels", member.key)
         if not os.path.isdir(private):
             os.makedirs(os.path.dirname(private), exist_ok=True)
             try:
-                unpack_member(member, private, self._python)
+                member.unpack(private, self._python)
             except BaseException:
                 remove_tree(private)
                 raise

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from sagepip.build.sources import PackageSources
+
+
+class Isolation(Enum):
+    """What a build sees of Python packages."""
+
+    WHEELHOUSE = "wheelhouse"
+    """Its build requirements alone, from wheelhouses or the index (PEP 517)."""
+    INSTALLED = "installed"
+    """Its build requirements alone, copied from what the target interpreter has."""
+    NONE = "none"
+    """What is installed for the target interpreter."""
 
 
 @dataclass(frozen=True)
@@ -14,19 +26,25 @@ class BuildOptions:
 
     Attributes:
         sources: where build requirements come from.
-        isolation: build in an environment that holds the build requirements alone (PEP 517);
-            otherwise against what is installed for the target interpreter.
+        isolation: what builds see of Python packages.
         check_dependencies: without isolation, refuse when build requirements are missing.
         config_settings: for the backend; a repeated key has a list.
         verbosity: 0 keeps the build's output for the case of failure; 1 and up stream it.
         keep_build: keep the environment and the log of a successful build too.
         hook_timeout: how long a build hook may take, in seconds; None for ever.
+        lock_timeout: seconds to wait for the lock of a site that is copied from, or None for ever.
     """
 
     sources: PackageSources = field(default_factory=PackageSources)
-    isolation: bool = True
+    isolation: Isolation = Isolation.WHEELHOUSE
     check_dependencies: bool = False
     config_settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     verbosity: int = 0
     keep_build: bool = False
     hook_timeout: float | None = None
+    lock_timeout: float | None = None
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether builds get an environment of their own."""
+        return self.isolation is not Isolation.NONE

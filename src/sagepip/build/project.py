@@ -13,11 +13,11 @@ from sagepip.build.cache import Cache, find_cache
 from sagepip.build.cache_bound import keep_bound
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
+from sagepip.build.members import Member
 from sagepip.build.options import BuildOptions
 from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
 from sagepip.build.setuptools_settings import settings_for
 from sagepip.build.source_tree import without_new_bytecode
-from sagepip.build.unpacked_wheels import Member
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
@@ -171,7 +171,7 @@ class _Run:
         self._python = python
         self._options = options
         self._ancestors = ancestors
-        self._cache = find_cache(os.environ) if options.isolation else None
+        self._cache = find_cache(os.environ) if options.is_isolated else None
         self.environment_path = ""
         self.grown_cache: Cache | None = None
         self.provision_seconds = 0.0
@@ -198,7 +198,7 @@ class _Run:
             settings = settings_for(
                 backend_name(self._source), given, os.path.join(self._workspace, "build")
             )
-            if self._options.isolation:
+            if self._options.is_isolated:
                 builder = self._isolated_builder(settings, use)
             else:
                 builder = self._plain_builder(settings)

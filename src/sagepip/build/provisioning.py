@@ -6,15 +6,21 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, interpreter_key
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
-from sagepip.build.options import BuildOptions
+from sagepip.build.installed_requirements import valid_requirements
+from sagepip.build.members import ChangedMember, Member
+from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.resolution_memory import ResolutionMemory
-from sagepip.build.unpacked_wheels import ChangedWheel, Member
+from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.target_python import TargetPython
+
+if TYPE_CHECKING:
+    from sagepip.build.installed_member import InstalledMember
 
 _TRIES = 3
 
@@ -47,7 +53,7 @@ class Provisioner:
         project: str,
         ancestors: Sequence[str] = (),
     ) -> None:
-        self.members: list[Member] = []
+        self.members: Sequence[Member] = ()
         self.seconds = 0.0
         self._cache = cache
         self._use = use
@@ -58,7 +64,8 @@ class Provisioner:
         self._ancestors = tuple(ancestors)
         self._requirements: list[str] = []
         self._environment: BuildEnvironment | None = None
-        self._built: dict[str, Member] = {}
+        self._built: dict[str, WheelMember] = {}
+        self._copied: list[InstalledMember] = []
 
     def provision(self, requirements: Iterable[str]) -> BuildEnvironment:
         """Return an environment that satisfies requirements as well as those of earlier calls.
@@ -68,10 +75,12 @@ class Provisioner:
 
         Raises:
             BuildError: one is not valid, cannot be satisfied, or must be built and cannot be.
+            LockTimeout, LockError, RecoveryError: the site cannot be copied from.
             TargetError: a wheel is not acceptable, or the interpreter makes no environment.
         """
         started = time.monotonic()
-        wanted = _normalised(requirements, self._project)
+        # In one spelling, so that none is taken for an option.
+        wanted = [str(one) for one in valid_requirements(requirements, self._project)]
         missing = [one for one in wanted if not self._satisfies(one)]
         if self._environment is None or missing:
             self._requirements += missing
@@ -80,22 +89,51 @@ class Provisioner:
         return self._environment
 
     def _make(self) -> BuildEnvironment:
+        if not self._requirements:
+            return self._use.environment(())
+        installed = self._options.isolation is Isolation.INSTALLED
         for attempt in range(1, _TRIES + 1):
-            self.members = self._resolve(forget=attempt > 1)
             try:
+                if installed:
+                    return self._copy_installed(attempt)
+                self.members = self._resolve(forget=attempt > 1)
                 return self._use.environment(self.members)
-            except ChangedWheel as error:
+            except ChangedMember as error:
                 if attempt == _TRIES:
                     raise BuildError(
                         f"{error} changes while {self._project} is built",
-                        advice="store wheels by a rename: written under another name first",
+                        advice="wait for the program that writes there: it takes no lock"
+                        if installed
+                        else "store wheels by a rename: written under another name first",
                     ) from error
         raise AssertionError("unreachable")
 
-    def _resolve(self, *, forget: bool) -> list[Member]:
+    def _copy_installed(self, attempt: int) -> BuildEnvironment:
+        """Return an environment of installed distributions.
+
+        The lock is held to look at them, not to copy them, but in the last attempt: what has
+        changed since is noticed.
+        """
+        from sagepip.build.installed_site import InstalledSite
+
+        site = InstalledSite(self._python, self._options, self._project)
+        known = tuple(self._copied) if attempt == 1 else ()
+
+        def look() -> None:
+            self._copied = site.members(self._requirements, known)
+            self.members = self._copied
+
+        def look_and_copy() -> BuildEnvironment:
+            look()
+            return self._use.environment(self.members)
+
+        if attempt == _TRIES:
+            return site.undisturbed(look_and_copy)
+        site.undisturbed(look)
+        return self._use.environment(self.members)
+
+    def _resolve(self, *, forget: bool) -> list[WheelMember]:
         """Return the wheels that satisfy all requirements so far, together."""
-        if not self._requirements:
-            return []
         if self._cache is None:
             return self._ask_pip()
         memory = ResolutionMemory(
@@ -111,7 +149,7 @@ class Provisioner:
         memory.remember(observed, members)
         return members
 
-    def _ask_pip(self) -> list[Member]:
+    def _ask_pip(self) -> list[WheelMember]:
         try:
             files = resolve(
                 self._requirements,
@@ -129,14 +167,14 @@ class Provisioner:
             ) from error
         return [self._member(one) for one in files]
 
-    def _member(self, one: ResolvedFile) -> Member:
+    def _member(self, one: ResolvedFile) -> WheelMember:
         if one.is_wheel:
-            return Member(one.name, one.version, one.sha256 or _sha256(one.path), one.path)
+            return WheelMember(one.name, one.version, one.sha256 or _sha256(one.path), one.path)
         if one.url not in self._built:
             self._built[one.url] = self._build(one)
         return self._built[one.url]
 
-    def _build(self, one: ResolvedFile) -> Member:
+    def _build(self, one: ResolvedFile) -> WheelMember:
         """Return a wheel made of a build requirement that there is only a source of."""
         from packaging.utils import canonicalize_name
 
@@ -161,7 +199,7 @@ class Provisioner:
                 source,
                 os.path.join(place, "wheel"),
                 python=self._python,
-                options=replace(self._options, isolation=True, config_settings={}),
+                options=replace(self._options, config_settings={}),
                 ancestors=(*self._ancestors, name),
             )
         except BuildError as error:
@@ -171,7 +209,7 @@ class Provisioner:
                 advice=error.advice,
                 output=error.output,
             ) from error
-        return Member(one.name, one.version, _sha256(built.path), built.path)
+        return WheelMember(one.name, one.version, _sha256(built.path), built.path)
 
     def _satisfies(self, text: str) -> bool:
         """Whether what is there satisfies a requirement beyond doubt."""
@@ -194,19 +232,3 @@ def _sha256(path: str) -> str:
 
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _normalised(requirements: Iterable[str], project: str) -> list[str]:
-    """Return requirements in one spelling and order, so that none is taken for an option."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    texts = set()
-    for requirement in requirements:
-        try:
-            texts.add(str(Requirement(requirement)))
-        except (InvalidRequirement, TypeError) as error:
-            raise BuildError(
-                f"{project} has a build requirement that is none: {requirement!r}",
-                advice="correct build-system.requires in its pyproject.toml",
-            ) from error
-    return sorted(texts)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sagepip.build.cache import Cache, guarded, key_of, unguarded, write_file
 from sagepip.build.sources import PackageSources
-from sagepip.build.unpacked_wheels import Member
+from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.build.wheelhouse import SDIST_SUFFIXES
 from sagepip.ground import console
 
@@ -59,7 +59,7 @@ class ResolutionMemory:
         ]
         self._path = os.path.join(cache.resolutions, key_of(parts))
 
-    def recall(self) -> list[Member] | None:
+    def recall(self) -> list[WheelMember] | None:
         """Return what pip chose, if it would choose the same now; else None."""
         if not self._path:
             return None
@@ -70,7 +70,7 @@ class ResolutionMemory:
             os.utime(self._path)
         except (OSError, ValueError):
             return None
-        return [Member(*one) for one in found["members"]]
+        return [WheelMember(*one) for one in found["members"]]
 
     def observe(self) -> object:
         """Return what the answer is going to depend on; to be asked before pip is."""
@@ -79,7 +79,7 @@ class ResolutionMemory:
         projects = _closure(self._requirements, self._sources.find_links)
         return {"projects": projects, "state": _state(self._sources.find_links, projects)}
 
-    def remember(self, observed: object, members: Iterable[Member]) -> None:
+    def remember(self, observed: object, members: Iterable[WheelMember]) -> None:
         """Note what pip chose.
 
         Args:
@@ -114,7 +114,7 @@ def leads_nowhere(path: str, digests: Collection[str]) -> bool:
         return True
     return any(
         one.sha256 not in digests and not os.path.exists(one.wheel)
-        for one in (Member(*each) for each in found["members"])
+        for one in (WheelMember(*each) for each in found["members"])
     )
 
 

@@ -59,6 +59,11 @@ _BUILDING = (
         "that runs sagepip",
     ),
     *(option for option in BUILDING if option.dest != "compile"),
+    _of_install(
+        "--lock-timeout",
+        "wait at most so long for the lock of a site that is copied from (--build-isolation="
+        "installed); default: SAGEPIP_LOCK_TIMEOUT, or for ever",
+    ),
     Option(
         ("-n", "--no-isolation"),
         Kind.OFF,

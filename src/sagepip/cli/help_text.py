@@ -42,6 +42,8 @@ def _entry(option: Option, width: int) -> str:
     names = ", ".join(option.names)
     if option.takes_value:
         names += f" {option.metavar}"
+    elif option.takes_value is None:
+        names += f"[={option.metavar}]"
     indent = " " * _COLUMN
     text = textwrap.wrap(option.help, width, initial_indent=indent, subsequent_indent=indent)
     if len(names) + 3 < _COLUMN:

@@ -155,7 +155,11 @@ BUILDING = (
         Kind.ON,
         Status.OWN,
         "build_isolation",
-        "build in an environment of the build requirements alone (the default)",
+        "build in an environment of the build requirements alone (the default), which are found in "
+        "the wheelhouse, or copied from the target where they are installed; none: as "
+        "--no-build-isolation",
+        "wheelhouse|installed|none",
+        choices=("wheelhouse", "installed", "none"),
     ),
     _same(
         "--check-build-dependencies",

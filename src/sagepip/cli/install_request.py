@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sagepip.build.options import BuildOptions
+from sagepip.build.options import BuildOptions, Isolation
 from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
@@ -95,13 +95,21 @@ def build_options(
         add_setting(config, text, "--config-settings")
     return BuildOptions(
         sources=package_sources(settings, files, environ),
-        isolation=settings.flag("build_isolation", default=True),
+        isolation=_isolation(settings),
         check_dependencies=settings.flag("check_build_dependencies"),
         config_settings=config,
         verbosity=max(console.verbosity, 0),
         keep_build=settings.flag("keep_build"),
         hook_timeout=build_timeout(settings, environ),
+        lock_timeout=lock_timeout(settings, environ),
     )
+
+
+def _isolation(settings: Settings) -> Isolation:
+    given = settings.flag_or_choice("build_isolation", default=True)
+    if isinstance(given, str):
+        return Isolation(given)
+    return Isolation.WHEELHOUSE if given else Isolation.NONE
 
 
 def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:

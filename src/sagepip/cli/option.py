@@ -46,7 +46,8 @@ class Option:
         dest: the value that it stands for; several options may share one.
         help: one line.
         metavar: the name of its value in the help.
-        choices: the values allowed; empty for any.
+        choices: the values allowed; empty for any. Of a flag that has some one may be given behind
+            ``=``.
         advice: what to do instead of giving it, or why it has no effect.
     """
 
@@ -65,8 +66,10 @@ class Option:
         return next(name for name in self.names if name.startswith("--"))
 
     @property
-    def takes_value(self) -> bool:
-        """Whether it takes a value."""
+    def takes_value(self) -> bool | None:
+        """Whether it takes a value; None where it may take one, behind ``=`` only."""
+        if self.kind is Kind.ON and self.choices:
+            return None
         return self.kind in (Kind.TEXT, Kind.LIST, Kind.WHOLE)
 
 
@@ -103,8 +106,8 @@ class OptionTable:
             raise UsageError(f"{name} is not supported", advice=option.advice)
         return option
 
-    def takes_value(self, name: str) -> bool:
-        """Return whether the option takes a value; raises as :meth:`get` does."""
+    def takes_value(self, name: str) -> bool | None:
+        """Return what :attr:`Option.takes_value` says of an option; raises as :meth:`get` does."""
         return self.get(name).takes_value
 
 

@@ -30,9 +30,10 @@ class Given:
         Raises:
             UsageError: the value is none of the option's choices.
         """
-        if option.choices and text not in option.choices:
+        is_plain = text is None and not option.takes_value
+        if option.choices and not is_plain and text not in option.choices:
             raise UsageError(
-                f"{option.name} {text}: no such choice",
+                f"{option.name}{' ' if option.takes_value else '='}{text}: no such choice",
                 advice=f"one of {', '.join(option.choices)}",
             )
         if option.kind is Kind.COUNT:
@@ -51,6 +52,11 @@ class Settings:
         return next(
             (bool(g.value) for g in reversed(self._given) if g.option.dest == dest), default
         )
+
+    def flag_or_choice(self, dest: str, *, default: bool) -> bool | str:
+        """Return whether it is on, or the value that was given with it."""
+        found = next((g.value for g in reversed(self._given) if g.option.dest == dest), default)
+        return found if isinstance(found, str) else bool(found)
 
     def count(self, dest: str) -> int:
         """Return how often it was given."""

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+from typing import BinaryIO
 
 from sagepip.ground.filesystem import hard_link
 
@@ -41,7 +42,8 @@ class Cloner:
                 return
             if found.st_nlink > 1:
                 self._known.setdefault(key, target)
-            _copy_bytes(source, target)
+            with open(source, "rb") as stream:
+                copy_bytes(stream, target)
         self.clone_attributes(source, target)
 
     def clone_attributes(self, source: str, target: str) -> None:
@@ -98,8 +100,14 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _copy_bytes(source: str, target: str) -> None:
-    with open(source, "rb") as read, open(target, "xb", buffering=0, opener=_private) as write:
+def copy_bytes(read: BinaryIO, target: str) -> None:
+    """Copy what is in an open file to a name that is absent; the copy is for its owner alone.
+
+    Args:
+        read: the file, at its beginning; nothing has been read of it.
+        target: the name.
+    """
+    with open(target, "xb", buffering=0, opener=_private) as write:
         # Shares the blocks where the file system can, and stays in the kernel where it cannot.
         if hasattr(os, "copy_file_range"):
             try:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.archive import sdist_identity
-from sagepip.build.options import BuildOptions
+from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
@@ -160,7 +160,7 @@ class _Builder:
             ignore_requires_python=request.ignore_requires_python,
             no_deps=True,
             constraints=request.build.sources.constraints,
-            build_isolation=request.build.isolation,
+            build_isolation=request.build.isolation is Isolation.WHEELHOUSE,
         )
         return {canonicalize_name(one.name): one for one in files}
 

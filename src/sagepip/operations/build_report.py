@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagepip.build.unpacked_wheels import Member
+from sagepip.build.members import Member
 from sagepip.ground.target_python import TargetPython
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from sagepip.build.options import Isolation
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
@@ -22,11 +23,11 @@ from sagepip.operations.dependencies import (
 from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
-from sagepip.operations.site_view import SiteView, visible_directories
 from sagepip.operations.source_builds import SourceBuilds, SourceWheel
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import read_wheel_metadata
+from sagepip.transaction.site_view import SiteView, visible_directories
 
 
 class CandidateCollector:
@@ -266,7 +267,7 @@ class CandidateCollector:
             ignore_requires_python=request.ignore_requires_python,
             no_deps=no_deps,
             constraints=request.build.sources.constraints,
-            build_isolation=request.build.isolation,
+            build_isolation=request.build.isolation is Isolation.WHEELHOUSE,
         )
 
     def _resolved_candidates(

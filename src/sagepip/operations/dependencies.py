@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from sagepip.build.wheelhouse import candidates, parse_file_name
 from sagepip.ground.headers import Headers
-from sagepip.operations.site_view import SiteView, active_requirements
+from sagepip.transaction.site_view import SiteView, active_requirements
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from sagepip.build.resolution import ResolvedFile
 from sagepip.ground.headers import Headers
-from sagepip.operations.site_view import SiteView, active_requirements
+from sagepip.transaction.site_view import SiteView, active_requirements
 
 
 def headers_of(one: ResolvedFile) -> Headers:

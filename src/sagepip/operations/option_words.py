@@ -32,13 +32,13 @@ class Word:
     literal: bool = False
 
 
-def read_words(words: Sequence[str], takes_value: Callable[[str], bool]) -> Iterator[Word]:
+def read_words(words: Sequence[str], takes_value: Callable[[str], bool | None]) -> Iterator[Word]:
     """Read options and operands, one at a time.
 
     Args:
         words: the words, without the program's name.
-        takes_value: tells whether an option takes a value; raises UsageError for one that does
-            not exist.
+        takes_value: tells whether an option takes a value, None for one that may take one behind
+            ``=`` only; raises UsageError for one that does not exist.
 
     Yields:
         What was read, in its order.
@@ -62,9 +62,9 @@ def read_words(words: Sequence[str], takes_value: Callable[[str], bool]) -> Iter
             if takes and not equals:
                 text = _next_word(words, at, name)
                 at += 1
-            elif equals and not takes:
+            elif equals and takes is False:
                 raise UsageError(f"{name} takes no value: {word}", advice=f"give {name} alone")
-            yield Word(start, name, text if takes else None)
+            yield Word(start, name, text if equals or takes else None)
         else:
             for index, letter in enumerate(word[1:], start=2):
                 name = f"-{letter}"

@@ -12,9 +12,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sagepip.build.requirements_text import logical_lines
 from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.operations.option_words import read_words
-from sagepip.operations.requirements_text import logical_lines
 from sagepip.operations.target_parsing import path_from_file_url
 
 ConfigSettings = Mapping[str, str | Sequence[str]]

@@ -15,13 +15,13 @@ from sagepip.operations.module_lookup import (
     pth_lines,
     search_path,
 )
-from sagepip.operations.site_view import module_directories, visible_directories
 from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.operations.unlisted import Ownership
 from sagepip.transaction.installed import list_installed
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.recovery import TRANSACTIONS
+from sagepip.transaction.site_view import module_directories, visible_directories
 
 # pip writes RECORD and the like as RECORDxxxxxxxx.tmp beside it; uv works in .tmpXXXXXX.
 _PIP_TEMPORARY = re.compile(r"(RECORD|INSTALLER|REQUESTED|direct_url\.json)[a-z0-9_]{8}\.tmp")

@@ -12,10 +12,10 @@ from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import is_real_directory
 from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.record_check import is_systems
-from sagepip.operations.site_view import module_directories
 from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.operations.unlisted import Ownership
 from sagepip.transaction.installed import InstalledDistribution, list_installed
+from sagepip.transaction.site_view import module_directories
 
 # As packaging.utils has it, but of names already in their canonical form.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

@@ -11,7 +11,6 @@ from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import search_path
 from sagepip.operations.record_check import Surroundings, check_distribution, is_systems
-from sagepip.operations.site_view import module_directories, visible_directories
 from sagepip.operations.status import site_status
 from sagepip.operations.steady import steady
 from sagepip.operations.unlisted import Ownership, extra_files, nobodys, stray_scripts
@@ -21,6 +20,7 @@ from sagepip.transaction.installed import (
     find_installed,
     list_installed,
 )
+from sagepip.transaction.site_view import module_directories, visible_directories
 
 
 @dataclass(frozen=True)

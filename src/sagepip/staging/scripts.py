@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from typing import BinaryIO
 
 # The kernel cuts the line after this many bytes (Linux before 5.1; others still do).
 _KERNEL_LIMIT = 127
+# Where a path does not fit: as installer, uv and distlib (so pip) write it, quoted in their ways.
+_THROUGH_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n")
 
 
 def shebang(interpreter: str) -> bytes:
@@ -20,6 +24,30 @@ def shebang(interpreter: str) -> bytes:
         return b"#!" + path + b"\n"
     quoted = shlex.quote(interpreter).encode("utf-8", "surrogateescape")
     return b"#!/bin/sh\n'''exec' " + quoted + b" \"$0\" \"$@\"\n' '''\n"
+
+
+def split_script(data: bytes) -> tuple[str, bytes] | None:
+    """Take a script apart into its interpreter and all that stands behind the lines that name it.
+
+    Args:
+        data: the script.
+
+    Returns:
+        The path of the interpreter, without its arguments, and the rest; None for what is no
+        script, or leaves it to the system or to the shell to find the interpreter.
+    """
+    if match := _THROUGH_SHELL.match(data):
+        rest = data[match.end() :]
+        try:
+            words = shlex.split(os.fsdecode(match[1]))
+        except ValueError:
+            return None
+    elif data.startswith(b"#!"):
+        first, _, rest = data[2:].partition(b"\n")
+        words = os.fsdecode(first).split(maxsplit=1)
+    else:
+        return None
+    return (words[0], rest) if words and os.path.isabs(words[0]) else None
 
 
 def with_shebang(stream: BinaryIO, interpreter: str) -> bytes | None:

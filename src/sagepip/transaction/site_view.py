@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -41,15 +41,19 @@ class SiteView:
     """
 
     def __init__(self, directories: list[str], *, ignored: bool = False) -> None:
-        self._by_name: dict[str, InstalledDistribution] = {}
+        self._by_name: dict[str, list[InstalledDistribution]] = {}
         if not ignored:
             for one in list_installed(directories):
                 if not one.is_remnant:
-                    self._by_name.setdefault(one.name, one)
+                    self._by_name.setdefault(one.name, []).append(one)
 
     def find(self, name: str) -> InstalledDistribution | None:
         """Return the installed distribution of a project, or None."""
-        return self._by_name.get(canonicalize_name(name))
+        return next(iter(self.find_all(name)), None)
+
+    def find_all(self, name: str) -> Sequence[InstalledDistribution]:
+        """Return all installed distributions of a project, the one that counts first."""
+        return self._by_name.get(canonicalize_name(name), ())
 
     def satisfies(self, requirement: Requirement) -> bool:
         """Whether an installed version satisfies the specifier of a requirement."""
@@ -74,15 +78,28 @@ class SiteView:
 def active_requirements(
     headers: Headers, extras: frozenset[str], environment: Mapping[str, str]
 ) -> Iterator[Requirement]:
-    """Yield the runtime requirements of a distribution that apply.
+    """Return the runtime requirements of a distribution that apply.
 
     Args:
         headers: its METADATA.
         extras: the extras asked for.
         environment: the marker values of the target interpreter.
     """
+    return active(headers.get_all("Requires-Dist"), extras, environment)
+
+
+def active(
+    requires: Iterable[str], extras: frozenset[str], environment: Mapping[str, str]
+) -> Iterator[Requirement]:
+    """Yield those requirements of a distribution that apply.
+
+    Args:
+        requires: all of them, with markers.
+        extras: the extras asked for.
+        environment: the marker values of the target interpreter.
+    """
     wanted = {canonicalize_name(extra) for extra in extras}
-    for text in headers.get_all("Requires-Dist"):
+    for text in requires:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:

@@ -1,0 +1,88 @@
+"""Constraint files, for builds that are provisioned without pip."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from sagepip.build.requirements_text import logical_lines
+from sagepip.ground.errors import TargetError
+
+_INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A line of a constraint file.
+
+    Attributes:
+        requirement: what it says.
+        origin: where it stands, ``FILE, line N``.
+    """
+
+    requirement: Requirement
+    origin: str
+
+    def admits(self, version: str) -> bool:
+        """Whether it admits a version; what a URL would give cannot be told."""
+        if self.requirement.url:
+            return False
+        return self.requirement.specifier.contains(version, prereleases=True)
+
+    def __str__(self) -> str:
+        """Return it in the words of a message."""
+        return f"{self.requirement} ({self.origin})"
+
+
+class Constraints:
+    """What constraint files say.
+
+    Args:
+        paths: the files.
+        markers: the values of the environment markers.
+
+    Raises:
+        TargetError: a file cannot be read or understood.
+    """
+
+    def __init__(self, paths: Iterable[str], markers: Mapping[str, str]) -> None:
+        self._by_name: dict[str, list[Constraint]] = {}
+        for one in (one for path in paths for one in _read(path, ())):
+            marker = one.requirement.marker
+            if marker is None or marker.evaluate({**markers, "extra": ""}):
+                name = canonicalize_name(one.requirement.name)
+                self._by_name.setdefault(name, []).append(one)
+
+    def against(self, name: str, version: str) -> Constraint | None:
+        """Return a constraint that does not admit a version of a project, or None.
+
+        Args:
+            name: the project's, in any spelling.
+            version: the version.
+        """
+        constraints = self._by_name.get(canonicalize_name(name), [])
+        return next((one for one in constraints if not one.admits(version)), None)
+
+
+def _read(path: str, including: tuple[str, ...]) -> Iterator[Constraint]:
+    identity = os.path.realpath(path)
+    if identity in including:
+        raise TargetError(f"{path} includes itself", advice="take one of the -c lines out")
+    for number, line in logical_lines(path, os.environ):
+        if line.startswith("-"):
+            if match := _INCLUDING.fullmatch(line):
+                inner = os.path.join(os.path.dirname(path), match["path"])
+                yield from _read(inner, (*including, identity))
+            continue  # how to reach an index is of no interest here
+        origin = f"{path}, line {number}"
+        try:
+            yield Constraint(Requirement(line), origin)
+        except InvalidRequirement as error:
+            raise TargetError(
+                f"{origin}: not a constraint: {line}", advice="write NAME and a version specifier"
+            ) from error

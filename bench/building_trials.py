@@ -19,6 +19,13 @@ from bench.building_sources import Hooks, Prepared, RunFailed, Workshop
 from bench.environment import VirtualEnvironment, tool_environment
 from bench.processes import Command
 
+# What a backend needs to be imported is not installed with it, but is where it is built.
+_IMPORT = """
+import importlib, sys
+sys.path.append(sys.argv[2])
+assert importlib.import_module(sys.argv[1]).__file__.startswith(sys.prefix)
+"""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -103,7 +110,7 @@ class Trial:
         if odd:
             raise RunFailed(f"{odd[0].name} has {'no ' if compiled else ''}bytecode")
         for module in self.source.modules:
-            self.run([self.venv.python, "-I", "-B", "-c", f"import {module}"])
+            self.run([self.venv.python, "-I", "-B", "-c", _IMPORT, module, self.source.ready.site])
 
     def remove(self) -> None:
         """Remove everything of this run but the caches."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,13 @@ def test_a_way_that_does_less_is_not_counted(
     before = len(comparison.failures)
     comparison.run(1)
     assert len(comparison.failures) == before, "a way that failed is given up"
+
+
+def test_a_module_from_elsewhere_is_not_taken_for_the_installed_one(
+    tiny: Prepared, workshop: Workshop
+) -> None:
+    """The environment that is ready may help with imports; its modules do not count."""
+    other = replace(tiny, modules=("tiny", "tiny_backend"))
+    comparison = compare(other, workshop, [Way("it", "", False, False, build)])
+    (failure,) = comparison.failures
+    assert "AssertionError" in failure

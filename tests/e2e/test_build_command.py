@@ -289,10 +289,11 @@ def test_bad_sdists(terminal: Terminal) -> None:
     """What is no sdist of the project, or cannot be made, is refused and nothing is stored."""
     lines = {
         "raise SystemExit('out of clay')": "build_sdist of ",
-        "return 'demo-1.0.zip'": "something else than an sdist's name: 'demo-1.0.zip'",
-        "return '../demo-1.0.tar.gz'": "something else than an sdist's name",
+        "return 'demo-1.0.zip'": "named a file that is no sdist: 'demo-1.0.zip'",
+        "return '../demo-1.0.tar.gz'": "'../demo-1.0.tar.gz', which is not the name of a file",
         "return 'demo-1.0.tar.gz'": "did not make what it named",
-        "name = 'demo-2.0'": "its PKG-INFO says demo 1.0",
+        "name = 'demo-2.0'": "made version 2.0, but the project's is 1.0",
+        "open('PKG-INFO', 'w').write('Name: demo\\nVersion: 2')": "its PKG-INFO says demo 2",
         "skip = 'PKG-INFO'": "it holds no demo-1.0/PKG-INFO",
     }
     for number, (line, says) in enumerate(lines.items()):
@@ -311,6 +312,7 @@ def build_sdist(sdist_directory, config_settings=None):
         last = done.stderr.splitlines()[-1]
         assert last.startswith("Error: "), done.stderr
         assert says in last, line
+        assert f"{source}" in last
         assert not (terminal.where / "out").exists()
 
 

@@ -16,7 +16,7 @@ from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
-from sagepip.ground.errors import TargetError, UsageError
+from sagepip.ground.errors import BuildError, TargetError, UsageError
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build_report import BuildReport, BuiltEntry
 from sagepip.operations.source_builds import SourceBuilds
@@ -203,7 +203,14 @@ class _Builder:
         """Build the sdist of a source directory."""
         options = self._request.build_options(target)
         built = self._builds.sdist(target.path, options)
-        name, version = sdist_identity(built.path)
+        try:
+            name, version = sdist_identity(built.path)
+        except TargetError as error:
+            # The path in it is that of a private copy.
+            raise BuildError(
+                f"the build backend of {target.path} made no good sdist: {error.problem}",
+                advice="check its build backend",
+            ) from error
         return _with_build(_entry(name, version, built.path), built, options)
 
 

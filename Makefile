@@ -3,6 +3,7 @@
 # make race    the race that sagepip exists for: today's ways beside sagepip
 # make crash   kill sagepip at every file-changing system call (needs strace; takes long)
 # make crash-peers  pip and uv under the same tests (docs/guarantees.md)
+# make sdists  real source archives, built offline by sagepip and by pip, and compared
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers stress bench-building filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists stress bench-building filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -39,6 +40,9 @@ crash: $(READY)
 
 crash-peers: $(READY)
 	$(BIN)/python -m bench.peers_crash $(PEERS_FLAGS)
+
+sdists: $(READY)
+	$(BIN)/python -m bench.sdists $(SDISTS_FLAGS)
 
 stress: $(READY)
 	$(BIN)/python -m bench.stress $(STRESS_FLAGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -14,11 +15,16 @@ from typing import Any
 import pytest
 
 from sagepip.build import cache as cache_module
+from sagepip.build import cache_pruning
 from sagepip.build.cache import Cache, write_file
+from sagepip.build.cache_contents import list_entries
 from sagepip.build.cache_notes import NOTE
+from sagepip.build.cache_pruning import Policy, Pruner
+from sagepip.build.cache_sizes import MeasuredSizes
 from sagepip.build.tree_stamps import MANIFEST, find_change
 from sagepip.ground.filesystem import publish_file
 from sagepip.operations.cache import PruneRequest, prune_cache
+from sagepip.transaction.owner_mark import seize_directory
 from tests.e2e.cache_fixtures import entries, flaws, make_house, provide, unfinished, use_cache
 from tests.e2e.cache_fixtures import using as using_environment
 from tests.e2e.commands import Done, Terminal, error_line
@@ -71,11 +77,13 @@ def paths(found: list[dict[str, Any]], kind: str | None = None) -> list[str]:
 
 
 def disk_usage(cache: Cache) -> int:
-    """Return what du says."""
-    done = subprocess.run(
-        ["du", "-s", "--block-size=1", cache.path], check=True, capture_output=True, text=True
-    )
-    return int(done.stdout.split()[0])
+    """Return what du says where nothing is compressed."""
+    seen: dict[tuple[int, int], int] = {}
+    for path in (Path(cache.path), *Path(cache.path).rglob("*")):
+        found = path.lstat()
+        size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        seen[found.st_dev, found.st_ino] = max(size, found.st_blocks * 512)
+    return sum(seen.values())
 
 
 # ------------------------------------------------------------------------------------------- dir
@@ -299,6 +307,43 @@ def test_what_is_being_written_stays(cache: Cache, monkeypatch: pytest.MonkeyPat
     path = os.path.join(cache.resolutions, "1" * 32)
     write_file(path, b"text")
     assert Path(path).read_bytes() == b"text"
+
+
+def test_what_was_used_meanwhile_stays(
+    cache: Cache, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing and the removal an entry may be used, or made anew: then it stays."""
+    app, tool = provide(cache, house, "app"), provide(cache, house, "tool")
+    for path in entries(cache):
+        used_ago(path, 1)
+    pruner = Pruner(cache, list_entries(cache), MeasuredSizes(cache))
+    used_ago(app, 0)
+    pruner.remove_by(Policy(bound=1))
+    assert os.listdir(cache.environments) == [os.path.basename(app)]
+    assert app in pruner.in_use
+    assert not os.path.exists(tool)
+
+    looks = [MANIFEST]
+    monkeypatch.setattr(
+        cache_pruning, "find_change", lambda path: looks.pop() if looks else find_change(path)
+    )
+    Pruner(cache, list_entries(cache), MeasuredSizes(cache)).remove_damaged()
+    assert looks == []
+    assert os.listdir(cache.environments) == [os.path.basename(app)]
+
+
+def test_pruners_wait_for_each_other(terminal: Terminal, cache: Cache, house: Path) -> None:
+    """One at a time prunes; a second one says what it waits for."""
+    provide(cache, house, "app")
+    descriptor = seize_directory(cache.path)
+    process = terminal.start("sagepip", "cache", "prune", "--all")
+    assert process.stderr is not None
+    waiting = process.stderr.readline()
+    assert waiting == f"sagepip: waiting for {cache.path}: another process is pruning it\n"
+    assert len(os.listdir(cache.environments)) == 1
+    os.close(descriptor)
+    assert "freed" in process.communicate()[0]
+    assert (process.returncode, entries(cache)) == (0, [])
 
 
 def test_damaged_and_dead_entries_go(terminal: Terminal, cache: Cache, house: Path) -> None:

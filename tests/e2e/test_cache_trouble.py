@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -11,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.build import cache as cache_module
+from sagepip.build import environment as environment_module
 from sagepip.build import provisioning
+from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, find_cache
 from sagepip.build.resolution_memory import ResolutionMemory, leads_nowhere
 from sagepip.build.sources import PackageSources
 from sagepip.build.tree_stamps import MANIFEST, find_change
+from sagepip.ground import console
+from sagepip.ground.target_python import TargetPython
 from sagepip.operations.cache import PruneRequest, cache_info, prune_cache
 from tests.e2e.build_fixtures import make_project, make_tiny_backend
 from tests.e2e.cache_fixtures import (
@@ -169,6 +175,31 @@ def test_links_that_lead_nowhere_hide_nothing(cache: Cache, house: Path) -> None
     assert seen[0] != seen[1] != seen[2]
 
 
+def test_wheel_that_changes_while_it_is_used_is_noticed(
+    cache: Cache, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a build does to files that are being linked from does not get into another's seal."""
+    provide(cache, house, "lib")
+    left = [b"spoilt"]
+
+    def assemble_and_spoil(
+        tree: str, final: str, unpacked: list[str], python: TargetPython
+    ) -> None:
+        assemble(tree, final, unpacked, python)
+        if left:
+            (data,) = Path(tree).rglob("lib/data.txt")
+            data.write_bytes(left.pop())
+
+    monkeypatch.setattr(environment_module, "assemble", assemble_and_spoil)
+    app = provide(cache, house, "app")
+    assert left == []
+    assert flaws(app, house, "app") == []
+    assert app.startswith(cache.environments)
+    lib = provide(cache, house, "lib")
+    assert flaws(lib, house, "lib") == []
+    assert unfinished(cache) == []
+
+
 # --------------------------------------------------------------------- places that are not usable
 
 
@@ -267,6 +298,20 @@ def test_read_only(terminal: Terminal, small: Path, house: Path) -> None:
     assert "Read-only file system" in line
     assert find_cache(os.environ) is None
     assert snapshot(small) == before
+
+
+def test_no_locks(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where directories cannot be locked (NFS), builds do without the cache, and say so."""
+
+    def fail(_: str) -> int:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    said: list[str] = []
+    monkeypatch.setattr(console, "warn", said.append)
+    monkeypatch.setattr(cache_module, "seize_directory", fail)
+    assert find_cache(os.environ) is None
+    (line,) = said
+    assert line.endswith(f"{os.path.dirname(cache.path)} cannot be locked: Bad file descriptor")
 
 
 # ------------------------------------------------------------------------------------ a full disk

@@ -24,7 +24,7 @@ from sagepip.ground.filesystem import (
     remove_tree,
 )
 from sagepip.ground.target_python import TargetPython
-from sagepip.transaction.owner_mark import await_directory, share_directory
+from sagepip.transaction.owner_mark import await_directory, seize_directory, share_directory
 
 # Entries of another layout lie elsewhere: an older sagepip's cache is neither read nor damaged.
 _FORMAT = "v1"
@@ -126,6 +126,14 @@ def find_cache(environ: Mapping[str, str]) -> Cache | None:
     if not os.access(cache.environments, os.W_OK):
         say(f"build environments are not cached: {top} cannot be written")
         return None
+    try:
+        descriptor = seize_directory(cache.environments)
+    except OSError as error:
+        # Network file systems may have no such locks, or none on directories.
+        say(f"build environments are not cached: {top} cannot be locked: {error.strerror}")
+        return None
+    if descriptor >= 0:
+        os.close(descriptor)
     return cache
 
 

@@ -147,15 +147,25 @@ class EnvironmentUse:
         return BuildEnvironment(path)
 
     def _make(self, tree: str, final: str, members: Sequence[Member]) -> None:
-        held: list[int] = []
-        try:
-            unpacked = [self._unpacked(one, held) for one in members]
-            assemble(tree, final, unpacked, self._python)
-        finally:
-            for descriptor in held:
-                os.close(descriptor)
-        seal(tree, describe(members))
-        self.has_made |= tree != final
+        for _ in range(_TRIES):
+            held: list[int] = []
+            try:
+                unpacked = [self._unpacked(one, held) for one in members]
+                assemble(tree, final, unpacked, self._python)
+                seal(tree, describe(members))
+                # Another build may have written to these files, through an environment of its own,
+                # since they were looked at: the seal would hide it.
+                if not any(map(find_change, unpacked)):
+                    self.has_made |= tree != final
+                    return
+            finally:
+                for descriptor in held:
+                    os.close(descriptor)
+            remove_tree(tree)
+        raise BuildError(
+            f"what the build environment of {self._project} is made of changes all the time",
+            advice="which build writes to its environment? set SAGEPIP_CACHE_DIR to another place",
+        )
 
     def _unpacked(self, member: Member, held: list[int]) -> str:
         """Return the tree of a member; it stays while the descriptor added to ``held`` is open."""

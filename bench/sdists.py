@@ -86,7 +86,8 @@ def summarize(attempts: Sequence[Attempt]) -> int:
             print(paint(f"{one.sdist.pin}: {note}", FAINT))
         if one.comparison and one.comparison.explained:
             names = ", ".join(one.comparison.explained)
-            print(paint(f"{one.sdist.pin}: only paths of the build differ in {names}", FAINT))
+            why = "by paths of the build, or between two of pip's, too"
+            print(paint(f"{one.sdist.pin}: {names}: differ only {why}", FAINT))
         if one.beyond_pip:
             also = "" if one.counts else ", and neither does sagepip: not counted"
             print(f"{one.sdist.pin}: pip does not build it{also}:\n{one.beyond_pip}")
@@ -94,11 +95,11 @@ def summarize(attempts: Sequence[Attempt]) -> int:
     for failure in failures:
         print(paint(f"FAILED: {failure}", BAD))
     good = sum(not one.failed for one in counted)
-    same = sum(one.likeness.startswith("same") for one in counted)
+    same = sum(one.likeness in ("same", "alike") for one in counted)
     backends = len({one.sdist.backend for one in counted if not one.failed})
     print(
         f"\n{good} of {len(counted)} built, installed, verified and imported, by {backends} "
-        f"backends; {same} gave the same wheel as pip; {_totals(counted)}."
+        f"backends; {same} gave the wheel that pip gave; {_totals(counted)}."
     )
     if left := len(attempts) - len(counted):
         print(f"{left} of the list are built by neither.")

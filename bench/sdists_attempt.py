@@ -26,6 +26,9 @@ EPOCH = "1700000000"
 NO_NETWORK = (("unshare", "--net"), ("unshare", "--user", "--map-current-user", "--net"))
 """Commands that run another one where there is no network, not even the machine's own."""
 
+WHEELS = ("first", "second", "pip", "control")
+"""Where the wheels go: sagepip's, pip's, and another one of pip's if any differ."""
+
 WHERE = "import sys, importlib; print(importlib.import_module(sys.argv[1]).__file__)"
 
 
@@ -62,7 +65,7 @@ class Attempt:
             return ""
         if self.comparison.differences:
             return "differs"
-        return "same, paths" if self.comparison.explained else "same"
+        return "alike" if self.comparison.explained else "same"
 
     def settle(self) -> None:
         """Put what is known to be found apart from the problems; it must be found."""
@@ -124,6 +127,7 @@ class Workshop:
         result.problems += one.by_sagepip()
         result.problems += _changes(before, self._stamps(one.archive))
         one.by_pip()
+        result.problems += one.differences()
         result.settle()
         if not self._keep:
             shutil.rmtree(place)
@@ -160,7 +164,8 @@ class _OneAttempt:
         self._result = result
         self._place = archive.parent
         self._venv = VirtualEnvironment.create(self._place / "venv")
-        self._wheels = {name: self._place / name for name in ("first", "second", "pip")}
+        self._wheels = {name: self._place / name for name in WHEELS}
+        self._repeated = Comparison()
 
     def by_sagepip(self) -> Iterator[str]:
         """Install twice and look at the result; give what is wrong."""
@@ -177,8 +182,7 @@ class _OneAttempt:
                 self._result.again = seconds
             warnings = [line for line in done.output.splitlines() if line.startswith("WARNING: ")]
             self._result.notes += [line for line in warnings if line not in self._result.notes]
-        first, second = self._wheel("first"), self._wheel("second")
-        yield from (f"the second wheel {text}" for text in compare(second, first).differences)
+        self._repeated = compare(self._wheel("second"), self._wheel("first"))
         for one in (
             proof.prove_records(self._venv.site),
             proof.prove_nothing_stray(self._venv.root, self._venv.site, before),
@@ -202,18 +206,31 @@ class _OneAttempt:
 
     def by_pip(self) -> None:
         """Have pip build a wheel, and compare."""
-        env = _environment(self._place / "home-of-pip")
-        command = self._venv.pip("wheel", "--no-deps", "--no-cache-dir", "--wheel-dir")
-        command = [*command, self._wheels["pip"], *self._workshop.where_from, self.archive]
-        done, seconds = self._workshop.run(command, env, self._place)
+        done, seconds = self._build("pip")
         if done.returncode != 0:
             self._result.beyond_pip = done.last_lines(12)
             return
         self._result.pip = seconds
         if self._result.cold is not None:
-            comparison = compare(self._wheel("first"), self._wheel("pip"))
-            self._result.comparison = comparison
-            self._result.problems += [f"the wheel {text}" for text in comparison.differences]
+            self._result.comparison = compare(self._wheel("first"), self._wheel("pip"))
+
+    def differences(self) -> Iterator[str]:
+        """Give what differs from one wheel to the other, but does not from pip's to pip's."""
+        beside = self._result.comparison or Comparison()
+        if self._result.pip and (beside.differences or self._repeated.differences):
+            done, _ = self._build("control")
+            if done.returncode == 0:
+                control = compare(self._wheel("control"), self._wheel("pip"))
+                beside.excuse(control)
+                self._repeated.excuse(control)
+        yield from (f"the second wheel {text}" for text in self._repeated.differences)
+        yield from (f"the wheel {text}" for text in beside.differences)
+
+    def _build(self, name: str) -> tuple[Finished, float]:
+        env = _environment(self._place / f"home-of-{name}")
+        command = self._venv.pip("wheel", "--no-deps", "--no-cache-dir", "--wheel-dir")
+        command = [*command, self._wheels[name], *self._workshop.where_from, self.archive]
+        return self._workshop.run(command, env, self._place)
 
     def _install(self, env: dict[str, str], name: str) -> tuple[Finished, float]:
         stored = self._place / "stored"

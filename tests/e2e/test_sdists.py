@@ -33,6 +33,7 @@ import base64, hashlib, os, zipfile
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files = {{
         "demo/__init__.py": "ANSWER = " + repr({answer}),
+        "demo/unstable.py": "ANSWER = " + repr(os.urandom(9)),
         "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n",
         "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: tests\\n"
         "Root-Is-Purelib: true\\nTag: py3-none-any\\n",
@@ -88,16 +89,18 @@ def test_faults_are_found(tmp_path: Path, workshop: Workshop) -> None:
     wheel = next((tmp_path / "wheelhouse").iterdir())
     touch = f"os.utime({str(wheel)!r}, (0, 0))"
     devices = "open('/proc/net/dev').read().count(':')"
+    ours = "'pip-req-build' in os.getcwd() or os.urandom(9)"
     source = make_project(
-        tmp_path / "source", in_tree=BACKEND.format(answer=f"({touch}, {devices}, os.urandom(9))")
+        tmp_path / "source", in_tree=BACKEND.format(answer=f"({touch}, {devices}, {ours})")
     )
     archive = make_sdist(tmp_path / "archives", source, "demo", "1.0")
     attempt = workshop.attempt(made("demo", "demo.missing"), archive)
-    second, missing, changed, differs = attempt.problems
+    missing, changed, second, differs = attempt.problems
     assert second == "the second wheel demo/__init__.py differs"
     assert missing.startswith("import demo.missing: ")
     assert changed == f"{wheel.name} was changed, though it is input"
     assert differs == "the wheel demo/__init__.py differs"
+    assert attempt.comparison == Comparison(["demo/__init__.py differs"], ["demo/unstable.py"])
     assert attempt.imported is False
     if workshop.without_network:
         (module,) = (tmp_path / "demo").glob("venv/lib/python*/site-packages/demo/__init__.py")

@@ -16,7 +16,8 @@ from sagepip.ground.errors import UsageError
 from sagepip.transaction.owner_mark import seize_directory
 
 VARIABLE = "SAGEPIP_CACHE_MAX_SIZE"
-# Ten times what the build requirements of a distribution of three hundred packages take.
+# Fifteen environments of all usual backends, with numpy, Cython and CMake, take 0.27 GiB: room for
+# many more, in several versions and for several interpreters.
 DEFAULT_BOUND = 4 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)

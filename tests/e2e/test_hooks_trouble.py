@@ -121,6 +121,11 @@ FAILURES = {
         "took longer than 2 s",
     ),
     "stops": ("os.kill(os.getpid(), signal.SIGSTOP)", "took longer than 2 s"),
+    "stops its parent": (
+        "os.kill(os.getppid(), signal.SIGSTOP); return good(wheel_directory)",
+        "took longer than 2 s",
+    ),
+    "kills its parent": ("os.kill(os.getppid(), 9); time.sleep(600)", "was killed by SIGKILL"),
     "ignores SIGTERM": (
         "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
         "took longer than 2 s",
@@ -297,6 +302,18 @@ def test_hook_that_makes_its_wheel_all_the_same(
     assert done.stderr == ""
     assert marked(terminal) == []
     assert list(terminal.temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("keywords", ["", ", start_new_session=True"], ids=["child", "daemon"])
+def test_backend_that_starts_processes_when_it_is_imported(
+    terminal: Terminal, project: Path, session_cache: Path, keywords: str
+) -> None:
+    """What the import of a backend started goes with the build, whichever process imported it."""
+    write_backend(project, "return good(wheel_directory)", DAEMON.format(keywords))
+    done = install(terminal, project, session_cache, "--prefix", str(terminal.where / "prefix"))
+    assert done.returncode == 0, done.stderr
+    assert marked(terminal) == []
 
 
 def test_limit_by_variable(terminal: Terminal, project: Path, session_cache: Path) -> None:

@@ -87,12 +87,12 @@ def has_threads():  # type: () -> bool
 
 
 def run_apart(words, own):  # type: (list[str], tuple[int, int]) -> int
-    """Run a hook in an interpreter of its own; the descriptors are not inherited."""
+    """Run a hook in an interpreter of its own, which inherits make's descriptors but not ours."""
     import subprocess
 
     for descriptor in own:
         os.set_inheritable(descriptor, False)
-    process = subprocess.Popen([sys.executable, *words], start_new_session=True)
+    process = subprocess.Popen([sys.executable, *words], close_fds=False, start_new_session=True)
     os.write(own[1], b"%d\n" % process.pid)
     return process.wait()
 

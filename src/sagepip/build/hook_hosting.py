@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sagepip.build import hook_host
+from sagepip.build.offspring import Offspring, orphans_come_to_us
 
 if TYPE_CHECKING:
     import subprocess
@@ -40,6 +41,7 @@ class HookHost:
     ) -> None:
         self._start = (python, log_path, dict(environ), cwd, tuple(pass_fds))
         self._process: subprocess.Popen[bytes] | None = None
+        self._offspring = Offspring()
         self._requests = self._answers = -1
         self._waiting = b""
 
@@ -62,11 +64,12 @@ class HookHost:
             return
         self.end()
         python, log_path, environ, cwd, pass_fds = self._start
+        self._offspring = Offspring()
         theirs, self._requests = os.pipe()
         self._answers, theirs_too = os.pipe()
         try:
             with open(log_path, "ab") as log, signals_wait():
-                self._process = subprocess.Popen(
+                self._process = self._offspring.leader = subprocess.Popen(
                     [python, hook_host.__file__, str(theirs), str(theirs_too)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -122,12 +125,19 @@ class HookHost:
         assert self._process is not None
         return self._process.wait()
 
+    def kill(self) -> None:
+        """Kill it: also one that a hook has stopped."""
+        if self._process is not None:
+            self._process.kill()
+
     def end(self) -> None:
-        """End it."""
+        """End it, and what the backend started when it was imported."""
         if self._process is not None:
             # Between hooks it has nothing to finish.
-            self._process.kill()
-            self._process.wait()
+            with orphans_come_to_us():
+                self._process.kill()
+                self._process.wait()
+                self._offspring.end()
             self._process = None
         for descriptor in (self._requests, self._answers):
             if descriptor >= 0:
@@ -153,6 +163,11 @@ class HostedHook:
     def poll(self) -> int | None:
         """Return its exit status if it is known that it has ended."""
         return self._status
+
+    def kill(self) -> None:
+        """Have its end be known: if the host does not tell of it, the host ends, too."""
+        if self._status is None:
+            self._host.kill()
 
     def wait(self) -> int:
         """Wait for its end; return its exit status, negative for a signal."""

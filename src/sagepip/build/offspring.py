@@ -27,6 +27,9 @@ class Program(Protocol):
     def poll(self) -> int | None:
         """Return its exit status if it has ended."""
 
+    def kill(self) -> None:
+        """See to it that it ends, if it has not."""
+
     def wait(self) -> int:
         """Wait for its end; return its exit status."""
 
@@ -70,6 +73,7 @@ class Offspring:
                 break
             time.sleep(_STEP_SECONDS)
         if self.leader is not None:
+            self.leader.kill()
             self.leader.wait()
 
     def _signal(self, number: int) -> bool:

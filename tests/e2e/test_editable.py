@@ -16,7 +16,6 @@ from sagepip.build.project import build_editable, build_sdist
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import BuildError
 from sagepip.ground.target_python import TargetPython
-from tests.crash.strace import clean_environment
 from tests.e2e.build_fixtures import make_project, make_sdist, options
 from tests.e2e.commands import Terminal, error_line, installed, site_of, state_of
 from tests.e2e.editable_fixtures import BACKEND, WHOLE, make_own_project
@@ -282,7 +281,7 @@ def test_path_file_comes_last(
     )
     command = [sys.executable, "-c", program, "install", "--prefix", bare_site.scheme.data]
     done = subprocess.run(
-        [*command, "-e", project], env=clean_environment(), capture_output=True, check=False
+        [*command, "-e", project], env=terminal.environ, capture_output=True, check=False
     )
     assert done.returncode == -9, done.stderr
     site = Path(bare_site.site)

@@ -68,6 +68,8 @@ class Storing:
 
     def points(self) -> list[Point]:
         """Return the calls from the first to the last that have to do with the wheelhouse."""
+        # The first run of a fresh clone writes bytecode, which later ones do not.
+        assert run(self.command(self.place("warm"))).returncode == 0
         place = self.place("points")
         found = list_points(self.command(place), self.work / "strace.log", place / "house")
         last = max(i for i, point in enumerate(found) if "/house/" in point.text)

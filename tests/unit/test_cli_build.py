@@ -123,9 +123,9 @@ def test_names_of_python_m_build(ask: Ask) -> None:
     """-n, -x, --wheel, --config-json do what they do there; -w without a directory is noticed."""
     request = ask("-n", "-x", "--wheel", "-o", "d", "--config-json", '{"a": ["b", "c"]}', "demo")
     assert request.build.isolation is Isolation.NONE
+    assert request.build.config_settings == {"a": ["b", "c"]}
     request = ask("--build-isolation=installed", "--lock-timeout=2", "demo")
     assert (request.build.isolation, request.build.lock_timeout) == (Isolation.INSTALLED, 2)
-    assert request.build.config_settings == {"a": ["b", "c"]}
     for bad in ('{"a": {"b": "c"}}', '["a"]', '{"a": ["b", 1]}', "{"):
         with pytest.raises(UsageError, match="--config-json"):
             ask("--config-json", bad, "demo")

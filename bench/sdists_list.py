@@ -229,6 +229,7 @@ WHEELS = tuple(
             "pluggy==1.7.0",
             "poetry-core==2.5.0",
             "poetry-dynamic-versioning==1.10.1",
+            "ptyprocess==0.7.0",
             "pybind11==3.1.0",
             "pycparser==3.12",
             "pydantic-core==2.50.4",
@@ -269,8 +270,8 @@ WHEELS = tuple(
         ),
     )
 )
-"""Made by bench/sdists_pins.py; cmake and ninja are added, which hooks ask for where the machine
-has none or too old ones."""
+"""Made by bench/sdists_pins.py; added are cmake and ninja, which hooks ask for where the machine
+has none or too old ones, and ptyprocess, of which the archive of pexpect says nothing."""
 
 
 def chosen(names: Sequence[str]) -> tuple[Sdist, ...]:

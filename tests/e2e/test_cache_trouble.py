@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import shutil
@@ -17,14 +18,17 @@ from sagepip.build import environment as environment_module
 from sagepip.build import provisioning
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, find_cache
+from sagepip.build.environment import EnvironmentUse
 from sagepip.build.resolution_memory import ResolutionMemory, leads_nowhere
 from sagepip.build.sources import PackageSources
 from sagepip.build.tree_stamps import MANIFEST, find_change
+from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground import console
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.cache import PruneRequest, cache_info, prune_cache
 from tests.e2e.build_fixtures import make_project, make_tiny_backend
 from tests.e2e.cache_fixtures import (
+    RUNNING,
     entries,
     flaws,
     make_house,
@@ -65,6 +69,11 @@ def small(tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -
     use_cache(place, monkeypatch)
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def digest_of(path: str) -> str:
+    """Return the digest of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def refuse(terminal: Terminal, action: str, *words: str) -> str:
@@ -200,6 +209,21 @@ def test_wheel_that_changes_while_it_is_used_is_noticed(
     assert unfinished(cache) == []
 
 
+def test_hook_that_spoils_a_private_environment(house: Path, tmp_path: Path) -> None:
+    """Without a cache, too, the environment of the next hook is as it should be."""
+    use = EnvironmentUse(None, str(tmp_path / "workspace"), python=RUNNING, project="x")
+    sources = PackageSources(find_links=(str(house),))
+    files = resolve_quickly(["app"], sources=sources)
+    members = [WheelMember(one.name, one.version, digest_of(one.path), one.path) for one in files]
+    with use:
+        first = use.environment(members[1:])
+        (data,) = Path(first.path).rglob("lib/data.txt")
+        data.write_text("spoilt")
+        second = use.environment(members)
+        assert first.path != second.path
+        assert flaws(second.path, house, "app") == []
+
+
 # --------------------------------------------------------------------- places that are not usable
 
 
@@ -301,7 +325,7 @@ def test_read_only(terminal: Terminal, small: Path, house: Path) -> None:
 
 
 def test_no_locks(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where directories cannot be locked (NFS), builds do without the cache, and say so."""
+    """Where directories cannot be locked builds do without the cache, and say so."""
 
     def fail(_: str) -> int:
         raise OSError(errno.EBADF, "Bad file descriptor")

@@ -185,7 +185,9 @@ class EnvironmentUse:
                 take_away(path)
                 os.close(descriptor)
         private = os.path.join(self._workspace, "wheels", member.key)
-        if not os.path.isdir(private):
+        if not is_sound(private):
+            # Not there, or written to by a hook in an environment that was linked from it.
+            remove_tree(private)
             os.makedirs(os.path.dirname(private), exist_ok=True)
             try:
                 member.unpack(private, self._python)

@@ -129,7 +129,7 @@ def find_cache(environ: Mapping[str, str]) -> Cache | None:
     try:
         descriptor = seize_directory(cache.environments)
     except OSError as error:
-        # Network file systems may have no such locks, or none on directories.
+        # Not all file systems have such locks, or have them on directories.
         say(f"build environments are not cached: {top} cannot be locked: {error.strerror}")
         return None
     if descriptor >= 0:

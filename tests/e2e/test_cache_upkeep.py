@@ -82,8 +82,9 @@ def members(cache: Cache) -> list[set[str]]:
 
 
 def spare(cache: Cache) -> int:
-    """Return the size that is noted, and room for less than another environment."""
-    return cache_sizes.NotedSizes(list_entries(cache)).total + 1000
+    """Return the size that is noted, and room for half an environment more."""
+    sizes = [own_size(str(one)) for one in Path(cache.environments).iterdir()]
+    return cache_sizes.NotedSizes(list_entries(cache)).total + min(sizes) // 2
 
 
 def grow_older(cache: Cache) -> None:

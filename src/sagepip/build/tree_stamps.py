@@ -30,10 +30,10 @@ def seal(root: str, about: dict[str, Any]) -> None:
     Raises:
         OSError: it cannot be read or written.
     """
-    # Made first: a file that comes changes the time of the directory.
+    # Made first: a file that comes changes the time of the directory. Not empty: it is measured.
     for name in OWN_FILES:
-        with open(os.path.join(root, name), "xb"):
-            pass
+        with open(os.path.join(root, name), "xb") as stream:
+            stream.write(b"\n")
     with open(os.path.join(root, MANIFEST), "wb") as stream:
         files: dict[str, tuple[int, int]] = {}
         directories: dict[str, int] = {}

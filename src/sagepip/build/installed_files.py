@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
-from sagepip.build.virtual_environment import destination_inside
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, Scheme, find_destination
 from sagepip.ground.errors import BuildError
@@ -80,7 +79,8 @@ class Layout:
     def __init__(self, site: Destination, python: TargetPython) -> None:
         scheme = site.scheme
         self._territory = Territory(site.live_roots, scheme.scripts, scheme.data)
-        inside = destination_inside(_ENVIRONMENT, _ENVIRONMENT, python).scheme
+        # As of any virtual environment of the interpreter.
+        inside = find_destination(replace(python, virtual=True), prefix=_ENVIRONMENT).scheme
         self._targets: dict[str, str] = {}
         for one in fields(scheme):
             root = os.path.realpath(getattr(scheme, one.name))

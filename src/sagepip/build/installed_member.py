@@ -59,12 +59,12 @@ class InstalledMember:
         return None
 
     @classmethod
-    def look(cls, project: InstalledProject, python: TargetPython) -> InstalledMember:
+    def look(cls, project: InstalledProject, layout: Layout) -> InstalledMember:
         """Look at an installed distribution, while nobody changes its site.
 
         Args:
             project: what its metadata says.
-            python: the interpreter that sees it.
+            layout: of the site that it is installed in.
 
         Raises:
             BuildError: its files are not known, or may not be looked at.
@@ -77,7 +77,6 @@ class InstalledMember:
         _check_listed(one)
         if one.is_editable:
             console.detail(f"{one.label} is an editable installation: its source is used as it is")
-        layout = Layout.of(one.directory, python)
         own = os.path.join(one.metadata_path, one.list_name)
         try:
             files = layout.files(one)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import TypeVar
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.constraints import Constraints
+from sagepip.build.installed_files import Layout
 from sagepip.build.installed_member import InstalledMember
 from sagepip.build.installed_requirements import InstalledProject, refuse_missing, satisfy
 from sagepip.build.options import BuildOptions
@@ -83,10 +85,13 @@ class InstalledSite:
             self._python,
             "install them, or build from a wheelhouse without --build-isolation=installed",
         )
-        return [
-            before.get(name) or InstalledMember.look(project, self._python)
-            for name, project in sorted(found.projects.items())
-        ]
+        layout = cache(lambda directory: Layout.of(directory, self._python))
+
+        def member(project: InstalledProject) -> InstalledMember:
+            return InstalledMember.look(project, layout(project.distribution.directory))
+
+        everything = sorted(found.projects.items())
+        return [before.get(name) or member(project) for name, project in everything]
 
 
 def _only(view: SiteView, name: str) -> InstalledProject | None:

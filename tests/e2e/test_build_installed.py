@@ -10,13 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bench.environment import VirtualEnvironment
 
 from sagepip.build.cache import Cache, find_cache
 from sagepip.build.project import build_wheel
 from sagepip.build.tree_stamps import find_change
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError, TargetError
-from tests.e2e.build_fixtures import TINY_BACKEND, make_project, make_tiny_backend, options, seen
+from tests.e2e.build_fixtures import (
+    TINY_BACKEND,
+    make_project,
+    make_sdist,
+    make_tiny_backend,
+    options,
+    seen,
+)
+from tests.e2e.commands import Terminal, error_line, installed
 from tests.e2e.installed_target import Target, installed_options, provide, provisioner, tree_of
 from tests.e2e.test_build_cache import provide as provide_from_wheels
 from tests.guarantees import violations_of_g1
@@ -593,3 +602,37 @@ def test_no_requirements_need_no_site(tmp_path: Path, cache: Cache, target: Targ
         str(project), str(tmp_path / "out"), python=target.python, options=installed_options()
     )
     assert seen(built.path)["found"] == []
+
+
+# -------------------------------------------------------------------------------- whole commands
+
+
+def test_commands(terminal: Terminal) -> None:
+    """A name that only an sdist satisfies, an editable target and a build need no wheelhouse."""
+    venv = VirtualEnvironment.create(terminal.where / "venv")
+    house = terminal.where / "house"
+    source = make_project(terminal.where / "source", requires=("tiny-backend",))
+    make_sdist(house, source, "demo", "1.0")
+    settings: dict[str, str | Path] = {
+        "SAGE_VENV": venv.root,
+        "PIP_FIND_LINKS": house,
+        "SAGE_PIP_INSTALL_FLAGS": "--build-isolation=installed",
+    }
+    words = ("build", "--build-isolation=installed", "-w", "out", "--json")
+    refused = terminal.run("sagepip", *words, source, settings=settings, status=1)
+    assert "tiny-backend (not installed)" in error_line(refused)
+    backend = make_tiny_backend(terminal.where / "backend")
+    terminal.install("--no-index", backend, settings=settings)
+    for target in ("demo", source):
+        done = terminal.run("sagepip", *words, target, settings=settings)
+        (one,) = json.loads(done.stdout)["built"]
+        held = [{"name": "tiny-backend", "version": "1.0", "sha256": None}]
+        assert one["build_requirements"] == held
+        assert not Path(seen(one["wheel"])["executable"]).is_relative_to(venv.root)
+    assert installed(terminal.install("demo", settings=settings)) == {"demo-1.0"}
+    terminal.install("-I", source, settings=settings)
+    (site,) = venv.root.glob("lib/python*/site-packages")
+    saw = json.loads((site / "demo" / "seen.json").read_text())
+    assert not Path(saw["executable"]).is_relative_to(venv.root)
+    unknown = terminal.run("sagepip", "build", "--build-isolation=x", source, status=2)
+    assert "--build-isolation=x: no such choice" in error_line(unknown)

@@ -124,13 +124,17 @@ def test_names_of_python_m_build(ask: Ask) -> None:
     request = ask("-n", "-x", "--wheel", "-o", "d", "--config-json", '{"a": ["b", "c"]}', "demo")
     assert request.build.isolation is Isolation.NONE
     assert request.build.config_settings == {"a": ["b", "c"]}
-    request = ask("--build-isolation=installed", "--lock-timeout=2", "demo")
-    assert (request.build.isolation, request.build.lock_timeout) == (Isolation.INSTALLED, 2)
     for bad in ('{"a": {"b": "c"}}', '["a"]', '{"a": ["b", 1]}', "{"):
         with pytest.raises(UsageError, match="--config-json"):
             ask("--config-json", bad, "demo")
     with pytest.raises(UsageError, match="python -m build"):
         ask("-w", "-n", "demo")
+
+
+def test_isolation_from_what_is_installed(ask: Ask) -> None:
+    """The site's lock is waited for no longer than for an installation."""
+    build = ask("--build-isolation=installed", "--lock-timeout=2", "demo").build
+    assert (build.isolation, build.lock_timeout) == (Isolation.INSTALLED, 2)
 
 
 def test_target_interpreter(ask: Ask) -> None:

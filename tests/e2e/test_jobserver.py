@@ -55,7 +55,14 @@ def newer_make(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run_make(
-    terminal: Terminal, make: str, recipe: str, *, starts: str, submakefile: str, style: str = ""
+    terminal: Terminal,
+    make: str,
+    recipe: str,
+    *,
+    starts: str,
+    submakefile: str,
+    style: str = "",
+    before: str = "",
 ) -> str:
     """Run ``make -j3`` with a recipe that installs a project, whose hook starts a make.
 
@@ -66,11 +73,12 @@ def run_make(
         starts: the statement of the hook that starts ``make -f sub.mk``.
         submakefile: what is made there.
         style: ``--jobserver-style``.
+        before: what comes before the backend in its module.
 
     Returns:
         What was printed.
     """
-    backend = TINY_BACKEND.replace('print("tiny backend at work")', starts)
+    backend = before + TINY_BACKEND.replace('print("tiny backend at work")', starts)
     assert starts in backend
     project = make_project(terminal.where / "source", in_tree=backend)
     (project / "sub.mk").write_text(submakefile)
@@ -108,6 +116,23 @@ def test_pipe(terminal: Terminal, recipe: str, starts: str) -> None:
     """With ``+`` before the recipe the inherited pipe reaches the hook's make, which uses it."""
     style = "pipe" if version(MAKE) >= (4, 4) else ""
     told = run_make(terminal, MAKE, f"+{recipe}", starts=starts, submakefile=MEETING, style=style)
+    assert UNAVAILABLE not in told
+
+
+@needs_make
+def test_pipe_of_a_backend_with_threads(terminal: Terminal) -> None:
+    """A hook that cannot be forked from the others' interpreter has the pipe as well."""
+    style = "pipe" if version(MAKE) >= (4, 4) else ""
+    thread = "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    told = run_make(
+        terminal,
+        MAKE,
+        f"+{INSTALL}",
+        starts=BY_SHELL,
+        submakefile=MEETING,
+        style=style,
+        before=f"import threading, time\n{thread}\n",
+    )
     assert UNAVAILABLE not in told
 
 

@@ -208,14 +208,16 @@ def test_stubborn_children_are_killed(tmp_path: Path, children: Callable[[], lis
         if b"ready" in log.read_bytes():
             raise Impatience
 
-    before = signal.signal(signal.SIGALRM, lose_patience)
-    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    before = signal.signal(signal.SIGINT, lose_patience)
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
     try:
         with pytest.raises(Impatience):
             run(tmp_path, f"{STUBBORN}note(); print('ready', flush=True); time.sleep(60)")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, before)
     (pid,) = children()
     with suppress(ChildProcessError):  # there may have been the patience to reap it
         os.waitpid(pid, 0)

@@ -156,8 +156,8 @@ def _termination_raises() -> Iterator[None]:
 def signals_wait() -> Iterator[None]:
     """Have signals that we handle wait until the body has ended.
 
-    An exception that comes out of the start of a program would lose the program. (They are not
-    blocked: that would be inherited.)
+    An exception that comes out of the start of a program, or of its killing, would lose the
+    program. (They are not blocked: that would be inherited.)
     """
     import signal
     import threading

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from sagepip.build.child_process import signals_wait
+
 _GRACE_SECONDS = 3.0
 _STEP_SECONDS = 0.02
 _ROUNDS = 100
@@ -62,8 +64,9 @@ class Offspring:
                     time.sleep(_STEP_SECONDS)
         finally:
             if found:
-                # Also when a second interrupt breaks off the patience.
-                self._kill()
+                # Also when a second interrupt breaks off the patience; a third one waits.
+                with signals_wait():
+                    self._kill()
         return found
 
     def _kill(self) -> None:

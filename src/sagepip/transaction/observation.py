@@ -101,32 +101,49 @@ def listed_by(
     if not paths:
         return {}
     names = {os.fsencode(os.path.basename(path)) for path in paths}
-    by_directory: dict[str, dict[bytes, str]] = {}
+    wanted_in: dict[str, _Wanted] = {}
     found: dict[str, str] = {}
     for one in distributions:
         try:
             with open(os.path.join(one.metadata_path, one.list_name), "rb") as stream:
-                data = b"\n" + stream.read() + b"\n"  # each line is to look like the others
+                # Each line is to look like the others; pip ends them all with both characters.
+                data = b"\n" + stream.read().replace(b"\r\n", b"\n") + b"\n"
         except OSError:
             continue
-        resolved = os.path.dirname(one.metadata_path)
-        if one.directory not in by_directory:
-            by_directory[one.directory] = {
-                os.fsencode(_relative(path, resolved)): path for path in paths
-            }
-        wanted = by_directory[one.directory]
+        if one.directory not in wanted_in:
+            wanted_in[one.directory] = _Wanted(paths, os.path.dirname(one.metadata_path))
+        wanted = wanted_in[one.directory]
         label = f"{one.name} {one.version}"
         # Nearly all lists have nothing to do with the paths: a look at the bytes tells. Only
         # what is outside of site-packages can be reached by several spellings, through links.
-        rows = _raw_paths(one, data)
-        for row in wanted.keys() & rows:
-            found[wanted[row]] = label
-        if any(odd in data for odd in _ODD_SPELLINGS) or any(
-            (row.startswith(b"..") or b"/../" in row) and row.rsplit(b"/", 1)[-1] in names
-            for row in rows
+        if not one.is_dist_info or any(mark in data for mark in wanted.marks):
+            for row in wanted.rows.keys() & _raw_paths(one, data):
+                found[wanted.rows[row]] = label
+        climbing = [b".." + rest.partition(b"\n")[0] for rest in data.split(b"\n..")[1:]]
+        if (
+            any(odd in data for odd in _ODD_SPELLINGS)
+            or data.count(b"/../") > sum(row.count(b"/../") for row in climbing)
+            or any(_listed(one, row).rsplit(b"/", 1)[-1] in names for row in climbing)
         ):
             found |= dict.fromkeys(_listed_oddly(one, paths), label)
     return found
+
+
+class _Wanted:
+    """Live paths as a list of files in one directory would spell them.
+
+    Attributes:
+        rows: the paths by their spelling in a RECORD.
+        marks: one of these bytes is in each RECORD that lists one of the paths so.
+    """
+
+    def __init__(self, paths: Collection[str], directory: str) -> None:
+        self.rows = {os.fsencode(_relative(path, directory)): path for path in paths}
+        self.marks = set()
+        for row in self.rows:
+            top, separator, _ = row.partition(b"/")
+            climbs = top == b".."
+            self.marks.add(b"/" + row.rsplit(b"/", 1)[-1] if climbs else b"\n" + top + separator)
 
 
 def _relative(path: str, directory: str) -> str:
@@ -138,9 +155,13 @@ def _raw_paths(one: InstalledDistribution, data: bytes) -> set[bytes]:
     """Return the paths in a list of files, relative to the directory of the metadata."""
     lines = data.splitlines()
     if one.is_dist_info:
-        return {line.rsplit(b",", 2)[0] for line in lines}
+        return {_listed(one, line) for line in lines}
     own = os.fsencode(os.path.basename(one.metadata_path)) + b"/"
     return {line[3:] if line.startswith(b"../") else own + line for line in lines}
+
+
+def _listed(one: InstalledDistribution, line: bytes) -> bytes:
+    return line.rsplit(b",", 2)[0] if one.is_dist_info else line
 
 
 def _listed_oddly(one: InstalledDistribution, paths: Collection[str]) -> list[str]:
@@ -150,9 +171,12 @@ def _listed_oddly(one: InstalledDistribution, paths: Collection[str]) -> list[st
     except ConflictError:
         return []
     found = []
+    resolved: dict[str, str] = {}
     for row in rows:
         parent, name = os.path.split(recorded_path(row, one.directory))
-        live = os.path.join(os.path.realpath(parent), name)
+        if parent not in resolved:
+            resolved[parent] = os.path.realpath(parent)
+        live = os.path.join(resolved[parent], name)
         if live in paths:
             found.append(live)
     return found

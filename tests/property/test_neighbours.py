@@ -1,0 +1,87 @@
+"""Which files a neighbour lists: the quick look finds what a thorough one finds."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sagepip.ground.errors import ConflictError
+from sagepip.transaction import observation
+from sagepip.transaction.installed import InstalledDistribution, list_installed
+from tests.property.test_records import EXAMPLES
+
+# Where there are names that begin alike, and ways around a link.
+PATHS = ["s/a.py", "s/ab.py", "s/sub/a.py", "sx/a.py", "a.py", "../../bin/a.py", "../../bin/run"]
+SPELLINGS = [
+    "{}",
+    "./{}",
+    "s/../{}",
+    "link/../{}",
+    "../site/{}",
+    "../lib64/site/{}",
+    "{site}/{}",
+    '"{}"',
+    "{}/",
+    "s//../{}",
+]
+ROWS = st.tuples(st.sampled_from(PATHS), st.sampled_from(SPELLINGS), st.sampled_from(["", ",,"]))
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(ROWS, max_size=4), ENDS, st.lists(st.sampled_from(PATHS), min_size=1, unique=True))
+@example([("a.py", "{}", ",,"), ("s/a.py", "{}", ",,")], "\r\n", ["s/a.py"])
+@example([("../../bin/run", "{}", ",,")], "\n", ["../../bin/run"])
+@example([("s/a.py", "../lib64/site/{}", ",,")], "\n", ["s/a.py"])
+def test_like_a_thorough_look(
+    rows: list[tuple[str, str, str]], end: str, wanted: list[str]
+) -> None:
+    """Whatever its rows look like, the neighbour is found to list just what it lists."""
+    with tempfile.TemporaryDirectory() as top:
+        top = os.path.realpath(top)
+        site = os.path.join(top, "lib", "site")
+        for one in (os.path.join(site, "s", "sub"), os.path.join(site, "sx"), f"{top}/bin"):
+            os.makedirs(one)
+        os.symlink("lib", os.path.join(top, "lib64"))
+        os.symlink("../../bin", os.path.join(site, "link"))
+        metadata = os.path.join(site, "other-1.dist-info")
+        os.mkdir(metadata)
+        lines = [spelling.format(path, site=site) + tail for path, spelling, tail in rows]
+        with open(os.path.join(metadata, "RECORD"), "w", encoding="utf-8", newline="") as stream:
+            stream.write(end.join(lines) + end)
+        paths = {os.path.normpath(os.path.join(site, one)) for one in wanted}
+        (neighbour,) = list_installed([site])
+        thorough = set(observation._listed_oddly(neighbour, paths))
+        found = observation.listed_by([neighbour], paths)
+        if neighbour_is_sound(neighbour):
+            assert found.keys() == thorough
+        else:
+            assert found.keys() >= thorough
+
+
+def neighbour_is_sound(neighbour: InstalledDistribution) -> bool:
+    """Whether its list can be understood as a whole."""
+    try:
+        return neighbour.record is not None
+    except ConflictError:
+        return False
+
+
+def test_lists_of_pip_need_no_thorough_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pip ends each line with two characters; that alone is not odd."""
+    metadata = tmp_path / "other-1.dist-info"
+    metadata.mkdir()
+    (metadata / "RECORD").write_bytes(
+        b"a.py,,\r\n../../bin/run,,\r\nother-1.dist-info/RECORD,,\r\n"
+    )
+    monkeypatch.delattr(observation, "_listed_oddly")
+    paths = {str(tmp_path / "a.py"), str(tmp_path / "b.py")}
+    found = observation.listed_by(list_installed([str(tmp_path)]), paths)
+    assert found == {str(tmp_path / "a.py"): "other 1"}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from sagepip.ground.light_dataclass import dataclass
 
 _MOST_LINKS = 40
 _MOST_NAME_BYTES = 255

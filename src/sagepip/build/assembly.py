@@ -100,8 +100,8 @@ def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) ->
     """Return a RECORD with the hashes of the scripts that were written anew."""
     import base64
     import hashlib
-    from dataclasses import replace
 
+    from sagepip.ground.light_dataclass import replace
     from sagepip.transaction.record import format_record, parse_record
 
     site = os.path.dirname(os.path.dirname(relative))

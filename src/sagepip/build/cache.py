@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import (
@@ -23,6 +22,7 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.owner_mark import await_directory, seize_directory, share_directory
 

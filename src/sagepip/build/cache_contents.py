@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from sagepip.build.cache import Cache, is_unfinished
 from sagepip.build.cache_notes import last_used
 from sagepip.build.members import DescribedMember, described_members
 from sagepip.build.tree_stamps import read_about
+from sagepip.ground.light_dataclass import dataclass
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sagepip.build.cache import Cache, take_away
 from sagepip.build.cache_contents import Entry, Kind, by_use, list_unfinished
@@ -18,6 +17,7 @@ from sagepip.build.cache_sizes import Sizes
 from sagepip.build.resolution_memory import leads_nowhere
 from sagepip.build.tree_stamps import find_change
 from sagepip.ground.filesystem import is_real_directory, remove_file
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.kernel_locks import kernel_locks
 from sagepip.transaction.lock_view import is_locked
 from sagepip.transaction.owner_mark import seize_directory

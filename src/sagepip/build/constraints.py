@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.requirements_text import logical_lines
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import dataclass
 
 _INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 
 from sagepip.build.assembly import assemble
@@ -20,6 +19,7 @@ from sagepip.build.unpacked_wheels import is_sound
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import remove_tree
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.owner_mark import seize_directory, share_directory
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, Scheme, find_destination
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import walk_files
+from sagepip.ground.light_dataclass import dataclass, fields, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.ownership import CACHE_DIRECTORY

@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from sagepip.build.cache import key_of
@@ -19,6 +18,7 @@ from sagepip.build.unpacked_wheels import PLACEHOLDER
 from sagepip.ground import console
 from sagepip.ground.cloning import copy_bytes
 from sagepip.ground.errors import BuildError
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang, split_script
 from sagepip.transaction.installed import InstalledDistribution

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from sagepip.build.constraints import Constraints
 from sagepip.ground.errors import BuildError
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.site_view import active

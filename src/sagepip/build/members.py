@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 
 

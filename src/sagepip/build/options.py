@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 from sagepip.build.sources import PackageSources
+from sagepip.ground.light_dataclass import dataclass, field
 
 
 class Isolation(Enum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sagepip.build.sources import PackageSources
+from sagepip.ground.light_dataclass import dataclass
 
 _UNSATISFIED = re.compile(
     r"ERROR: Could not find a version that satisfies the requirement (?P<requirement>.+?)"

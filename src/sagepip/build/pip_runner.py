@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sagepip.build.sources import PackageSources
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 
 

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, find_cache
@@ -21,6 +20,7 @@ from sagepip.build.source_tree import without_new_bytecode
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.owner_mark import directory_lock
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, interpreter_key
@@ -17,6 +16,7 @@ from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.resolution_memory import ResolutionMemory
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.light_dataclass import replace
 from sagepip.ground.target_python import TargetPython
 
 if TYPE_CHECKING:

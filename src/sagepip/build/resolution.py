@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from sagepip.build.pip_runner import run_pip
 from sagepip.build.sources import PackageSources
 from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 
 # A wheel that is replaced in the wheelhouse between pip's look and ours is no error.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 
 from sagepip.build.cache_notes import mark_used
 from sagepip.build.members import ChangedMember, describe
@@ -16,6 +15,7 @@ from sagepip.build.tree_stamps import find_change, seal
 from sagepip.build.virtual_environment import destination_inside
 from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import is_real_directory
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 
 # No interpreter has this path; short, or the shell would be asked to start it.

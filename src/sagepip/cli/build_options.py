@@ -5,13 +5,12 @@ What ``install`` has of building and of sources is taken from its table.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sagepip.cli.install_options import BUILDING, FROM_WHERE, GROUPS, INSTALL, SAYING
 from sagepip.cli.option import Kind, Option, Status
 from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
 from sagepip.cli.site_command import Form
 from sagepip.cli.site_options import JSON
+from sagepip.ground.light_dataclass import replace
 
 _ABOUT = """\
 Build wheels and store them; nothing is installed. The absolute path of each wheel is printed on

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sagepip.build.options import BuildOptions
 from sagepip.cli.install_request import build_options, find_targets
 from sagepip.cli.settings import Settings
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import replace
 from sagepip.ground.target_python import find_target_python
 from sagepip.operations.build import BuildRequest
 from sagepip.operations.requirements_file import ConfigSettings, read_requirements

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from sagepip.cli.commands import Invocation
 from sagepip.cli.copy_options import COPY
 from sagepip.cli.environment import lock_timeout
@@ -50,6 +48,8 @@ def run(invocation: Invocation) -> int:
         )
     )
     if settings.flag("json"):
+        from dataclasses import asdict
+
         print_json(asdict(report))
     elif console.verbosity >= 0:
         done = [f"Successfully installed {one.name}-{one.version}" for one in report.distributions]

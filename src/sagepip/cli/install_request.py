@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.cli.environment import build_timeout, lock_timeout
@@ -13,6 +12,7 @@ from sagepip.cli.settings import Settings
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
+from sagepip.ground.light_dataclass import replace
 from sagepip.ground.target_python import TargetPython, find_target_python
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.requirements_file import (

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagepip.cli import messages
@@ -16,6 +15,7 @@ from sagepip.cli.lock_options import LOCK
 from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import find_site, read_command_line
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import replace
 from sagepip.operations.option_words import read_words
 
 if TYPE_CHECKING:

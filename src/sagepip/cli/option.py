@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import dataclass
 
 
 class Kind(Enum):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sagepip.cli.option import Kind, Option
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import dataclass
 
 
 @dataclass(frozen=True)

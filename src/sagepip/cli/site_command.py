@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagepip.cli import startup
@@ -14,6 +13,7 @@ from sagepip.cli.option import Kind, Option, OptionTable, Status
 from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.option_words import read_words
 
 if TYPE_CHECKING:

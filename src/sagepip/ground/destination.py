@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 
 from sagepip.ground.errors import UsageError
 from sagepip.ground.interpreter_probe import PREFIX_PLACEHOLDER
+from sagepip.ground.light_dataclass import dataclass, fields
 from sagepip.ground.target_python import TargetPython
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import dataclass, field, replace
 
 _PROBE_SECONDS = 60
 

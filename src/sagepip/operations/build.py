@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
@@ -17,6 +16,7 @@ from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
 from sagepip.ground.errors import BuildError, TargetError, UsageError
+from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build_report import BuildReport, BuiltEntry
 from sagepip.operations.source_builds import SourceBuilds

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sagepip.build.members import Member
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.target_python import TargetPython
 
 

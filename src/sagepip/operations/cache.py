@@ -7,7 +7,6 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sagepip.build.cache import Cache, cache_path, why_not_ours
 from sagepip.build.cache_bound import last_pruning, note_pruning, size_bound
@@ -15,6 +14,7 @@ from sagepip.build.cache_contents import Entry, Kind, list_entries, list_unfinis
 from sagepip.build.cache_pruning import Policy, Pruner, Removal, is_in_use
 from sagepip.build.cache_sizes import MeasuredSizes
 from sagepip.ground.errors import CacheError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.owner_mark import directory_lock
 
 _DAY = 24 * 60 * 60.0

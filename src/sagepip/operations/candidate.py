@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.staging.wheel import WheelMetadata
 
 

@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from sagepip.ground.light_dataclass import dataclass
 
 _PASSED_ON = (
     signal.SIGHUP,

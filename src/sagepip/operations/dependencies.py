@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -12,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from sagepip.build.wheelhouse import candidates, parse_file_name
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.site_view import SiteView, active_requirements
 
 

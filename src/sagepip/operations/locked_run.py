@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import LockError, RecoveryError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.command_process import CommandEnd, run_command
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import environ_under

@@ -10,9 +10,9 @@ Names are never abbreviated.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from sagepip.ground.errors import UsageError
+from sagepip.ground.light_dataclass import dataclass
 
 
 @dataclass(frozen=True)

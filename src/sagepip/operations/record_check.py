@@ -9,12 +9,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import is_standard_module, module_exists
 from sagepip.transaction.installed import InstalledDistribution, canonical_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from sagepip.ground.destination import Destination
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.status import site_status
 from sagepip.transaction.journal import has_state
 from sagepip.transaction.recovery import Recovered, tidy

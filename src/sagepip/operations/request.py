@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from sagepip.build.options import BuildOptions
 from sagepip.ground.destination import Destination
+from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.operations.targets import Target
 
 

@@ -10,10 +10,10 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from sagepip.build.requirements_text import logical_lines
 from sagepip.ground.errors import SagepipError, UsageError
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.operations.option_words import read_words
 from sagepip.operations.target_parsing import path_from_file_url
 

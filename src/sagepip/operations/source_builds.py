@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.options import BuildOptions
@@ -11,6 +10,7 @@ from sagepip.build.project import BuiltDistribution, build_editable, build_sdist
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata

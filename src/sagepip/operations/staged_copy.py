@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from sagepip.ground import console
@@ -17,6 +16,7 @@ from sagepip.ground.errors import (
     TargetError,
     UsageError,
 )
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.manifest import Manifest
 from sagepip.staging.staged_tree import StagedTree, read_staged_tree
 from sagepip.staging.tree_staging import TreeStaging

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from dataclasses import dataclass
 
 from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import identity
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.journal import journal_path, read_journal
 from sagepip.transaction.kernel_locks import is_alive

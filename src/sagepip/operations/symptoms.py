@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from sagepip.ground.light_dataclass import dataclass
 
 
 class Symptom(StrEnum):

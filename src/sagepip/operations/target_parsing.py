@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
+from sagepip.ground.light_dataclass import replace
 from sagepip.operations.targets import (
     NamedRequirement,
     SourceArchive,

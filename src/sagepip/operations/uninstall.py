@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed

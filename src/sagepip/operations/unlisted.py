@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.operations.bytecode_state import has_source, is_bytecode
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import is_standard_module, module_exists

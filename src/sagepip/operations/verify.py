@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 
 from sagepip.ground.destination import Destination
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import search_path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.prefix_sites import SITE_NAMES
 

@@ -14,7 +14,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import installer
@@ -28,6 +27,7 @@ from installer.utils import Scheme as SchemeKey
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.hashing import HashingStream

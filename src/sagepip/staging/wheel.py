@@ -6,10 +6,10 @@ import os
 import stat
 import zipfile
 import zlib
-from dataclasses import dataclass
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass
 
 _METADATA_BYTES = 16 << 20
 

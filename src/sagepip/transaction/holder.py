@@ -6,7 +6,8 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
+
+from sagepip.ground.light_dataclass import dataclass
 
 
 @dataclass(frozen=True)

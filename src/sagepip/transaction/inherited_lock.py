@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from sagepip.ground.errors import LockError
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.flock import try_lock
 from sagepip.transaction.kernel_locks import (
     ancestors,

@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
 
 _METADATA = (".dist-info", ".egg-info", ".egg-link")

@@ -15,10 +15,10 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import Identity, make_link, publish_file, remove_file
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.steps import (

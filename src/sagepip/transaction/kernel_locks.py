@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from sagepip.ground.light_dataclass import dataclass
 
 _KERNEL_LOCKS = "/proc/locks"
 _PROCESSES = "/proc"

@@ -12,9 +12,9 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sagepip.ground.filesystem import make_directories
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 
 STATE_DIRECTORY = ".sagepip"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.flock import try_exclusive
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.kernel_locks import is_alive, kernel_locks, processes_that_hold

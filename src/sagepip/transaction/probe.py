@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.kernel_locks import kernel_locks
 from sagepip.transaction.lock_files import STATE_DIRECTORY

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from sagepip.ground.light_dataclass import dataclass
 
 
 @dataclass(frozen=True)

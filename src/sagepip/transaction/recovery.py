@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import identity, remove_directory_if_empty, remove_file, remove_tree
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.commit import finish, signals_deferred, take_back
 from sagepip.transaction.journal import Journal, journal_path, read_journal, remove_journal
 from sagepip.transaction.lock import STATE_DIRECTORY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 
 from sagepip.ground.cloning import Cloner
 from sagepip.ground.errors import TargetError
@@ -13,6 +12,7 @@ from sagepip.ground.filesystem import (
     can_rename_between,
     make_directories,
 )
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
 

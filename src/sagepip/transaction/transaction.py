@@ -7,11 +7,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.commit import (
     commit_plan,
     say_published,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.cli.environment import build_timeout, lock_timeout
@@ -13,7 +14,7 @@ from sagepip.ground import console
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.ground.light_dataclass import replace
-from sagepip.ground.target_python import TargetPython, find_target_python
+from sagepip.ground.target_python import TargetPython, start_finding_target_python
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.requirements_file import (
     ConfigSettings,
@@ -116,8 +117,10 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     root, target = settings.text("root"), settings.text("target")
     if root is None and (root := environ.get("SAGE_DESTDIR") or None) and target is not None:
         raise UsageError("--target cannot be used with SAGE_DESTDIR", advice="unset SAGE_DESTDIR")
-    python = find_target_python(settings.text("python"), environ)
-    return find_destination(python, root=root, prefix=settings.text("prefix"), target=target)
+    python = start_finding_target_python(settings.text("python"), environ)
+    # Loaded while the interpreter describes itself; it is needed soon.
+    import_module("sagepip.operations.install")
+    return find_destination(python(), root=root, prefix=settings.text("prefix"), target=target)
 
 
 def _check_editables(

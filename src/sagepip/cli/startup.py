@@ -57,6 +57,15 @@ def open_standard_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def flush() -> None:
+    """Write out what the standard streams hold back."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue  # what is wrong with stdout was told before
+
+
 def _working_directories() -> set[str]:
     """Return what the interpreter put in front: the script's directory, or the current one."""
     found = set()

@@ -1,7 +1,8 @@
 """Describe the interpreter that runs this file; standard library only, Python 3.8 and up.
 
 The source of this module is also sent to another interpreter (``python -I -c SOURCE``), so it
-must not import anything of sagepip's, and it says nothing but one line of JSON after a mark:
+must not import anything of sagepip's, and little at all. It says nothing but one line of JSON,
+after a mark:
 a ``.pth`` file of the target may print whatever it likes around it.
 """
 
@@ -35,7 +36,8 @@ def describe():  # type: () -> dict[str, object]
     variables = dict.fromkeys(_BASE_KEYS, PREFIX_PLACEHOLDER)
     templates = sysconfig.get_paths(prefix_scheme, vars=variables)
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
-    import importlib.util
+    import _frozen_importlib_external as importing
+    import _imp
 
     return {
         "executable": sys.executable,
@@ -43,7 +45,9 @@ def describe():  # type: () -> dict[str, object]
         "build": sys.version,
         "implementation": sys.implementation.name,
         "cache_tag": sys.implementation.cache_tag,
-        "magic": importlib.util.MAGIC_NUMBER.hex(),
+        "magic": importing.MAGIC_NUMBER.hex(),
+        "platform": sysconfig.get_platform(),
+        "extension_suffixes": _imp.extension_suffixes(),
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "virtual": virtual,
@@ -72,20 +76,33 @@ def marker_environment():  # type: () -> dict[str, str]
     return {key: str(value) for key, value in markers.default_environment().items()}
 
 
-def main(packaging_parent):  # type: (str) -> None
-    """Print everything about this interpreter, for the process that asked."""
-    import json
+def compatibility(packaging_parent):  # type: (str) -> dict[str, object]
+    """Return which wheels and requirements are for this interpreter.
 
-    answer = describe()
-    # The target's own packages are not to be trusted: packaging is taken from where sagepip's is.
+    Args:
+        packaging_parent: the directory with the ``packaging`` of who asks: the target's own
+            packages are not to be trusted.
+    """
     sys.path.insert(0, packaging_parent)
     try:
-        answer["tags"] = compatible_tags()
-        answer["markers"] = marker_environment()
+        return {"tags": compatible_tags(), "markers": marker_environment()}
     except Exception as error:  # an interpreter too old for packaging still has its schemes
-        answer["tags_error"] = repr(error)
+        return {"error": repr(error)}
+
+
+def main(packaging_parent):  # type: (str) -> None
+    """Print a description of this interpreter, for the process that asked.
+
+    Args:
+        packaging_parent: see :func:`compatibility`; if it is empty, describe the rest.
+    """
+    import json
+
+    answer = compatibility(packaging_parent) if packaging_parent else describe()
     sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
     sys.stdout.flush()
+    # As quick as it can be: whoever asked waits for this.
+    os._exit(0)
 
 
 if __name__ == "__main__" and len(sys.argv) > 1:

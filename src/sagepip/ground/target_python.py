@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -63,28 +63,49 @@ class TargetPython:
         )
 
     @cached_property
+    def _is_twin(self) -> bool:
+        """Whether the running interpreter accepts the very wheels that this one does."""
+        return self.is_running or (
+            self.compiles_like_running
+            and all(
+                self._asked.get(key) == value
+                for key, value in interpreter_probe.describe().items()
+                if key in ("platform", "extension_suffixes", "cache_tag")
+            )
+        )
+
+    @cached_property
+    def _compatibility(self) -> Mapping[str, Any]:
+        if "tags" in self._asked:
+            return self._asked
+        import packaging
+
+        parent = os.path.dirname(os.path.dirname(os.path.abspath(packaging.__file__)))
+        return _answer(self.executable, _Question(self.executable, parent))
+
+    @cached_property
     def tags(self) -> tuple[str, ...]:
         """The wheel tags it accepts, best first (the platform compatibility specification).
 
         Raises:
             TargetError: the interpreter is too old to be asked.
         """
-        if self.is_running:
+        if self._is_twin:
             return tuple(interpreter_probe.compatible_tags())
-        if "tags" not in self._asked:
+        if "tags" not in self._compatibility:
             raise TargetError(
                 f"cannot find out which wheels {self.executable} accepts: "
-                f"{self._asked.get('tags_error', 'no answer')}",
+                f"{self._compatibility.get('error', 'no answer')}",
                 advice="use a supported Python",
             )
-        return tuple(self._asked["tags"])
+        return tuple(self._compatibility["tags"])
 
     @cached_property
     def markers(self) -> Mapping[str, str]:
         """The values of the environment markers (PEP 508), without ``extra``."""
-        if self.is_running:
+        if self._is_twin:
             return interpreter_probe.marker_environment()
-        return dict(self._asked.get("markers", {}))
+        return dict(self._compatibility.get("markers", {}))
 
     def as_environment(self, executable: str, prefix: str) -> TargetPython:
         """Describe a virtual environment that was made of this interpreter, without asking it.
@@ -100,7 +121,7 @@ class TargetPython:
             virtual=True,
             externally_managed=None,
             is_running=False,
-            _asked={"tags": self.tags, "markers": self.markers},
+            _asked=self._asked if self._is_twin else self._compatibility,
         )
 
     @classmethod
@@ -118,46 +139,18 @@ class TargetPython:
         Raises:
             TargetError: it cannot be run, or gives no usable answer.
         """
+        return cls.start_asking(executable)()
+
+    @classmethod
+    def start_asking(cls, executable: str) -> Callable[[], TargetPython]:
+        """Ask another interpreter to describe itself; return what waits for the answer.
+
+        Args, Raises: see :meth:`ask`.
+        """
         if _same_interpreter(executable):
-            return cls.running()
-        import inspect
-        import json
-        import subprocess
-
-        import packaging
-
-        source = inspect.getsource(interpreter_probe)
-        packaging_parent = os.path.dirname(os.path.dirname(os.path.abspath(packaging.__file__)))
-        try:
-            done = subprocess.run(
-                [executable, "-I", "-c", source, packaging_parent],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                timeout=_PROBE_SECONDS,
-                check=False,
-                env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
-            )
-        except OSError as error:
-            raise TargetError(
-                f"cannot run the target interpreter {executable}: {error.strerror}",
-                advice="give a working Python with --python or SAGE_VENV",
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise TargetError(
-                f"the target interpreter {executable} gave no answer in {_PROBE_SECONDS} s",
-                advice="run it by hand to see what it waits for",
-            ) from error
-        for line in reversed(done.stdout.decode("utf-8", "replace").splitlines()):
-            if line.startswith(interpreter_probe.MARK):
-                answer: dict[str, Any] = json.loads(line[len(interpreter_probe.MARK) :])
-                return cls._from_description(answer, is_running=False)
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise TargetError(
-            f"the target interpreter {executable} does not describe itself "
-            f"(exit status {done.returncode}{': ' + said[-1] if said else ''})",
-            advice="is it a Python 3.8 or newer?",
-        )
+            return cls.running
+        question = _Question(executable)
+        return lambda: cls._from_description(_answer(executable, question), is_running=False)
 
     @classmethod
     def _from_description(cls, answer: Mapping[str, Any], *, is_running: bool) -> TargetPython:
@@ -180,6 +173,71 @@ class TargetPython:
         )
 
 
+class _Question:
+    """An interpreter that is at work on describing itself, isolated.
+
+    Args:
+        executable: the path of the interpreter.
+        packaging_parent: where packaging lies, to be told which wheels and requirements are for
+            it; if it is empty, the rest is told.
+
+    Raises:
+        TargetError: it cannot be run.
+    """
+
+    def __init__(self, executable: str, packaging_parent: str = "") -> None:
+        import subprocess
+
+        loader: Any = interpreter_probe.__loader__  # of a file, or of the zip application
+        source = loader.get_source(interpreter_probe.__name__)
+        try:
+            self.process = subprocess.Popen(
+                [executable, "-I", "-c", source, packaging_parent],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
+            )
+        except OSError as error:
+            raise TargetError(
+                f"cannot run the target interpreter {executable}: {error.strerror}",
+                advice="give a working Python with --python or SAGE_VENV",
+            ) from error
+
+
+def _answer(executable: str, question: _Question) -> dict[str, Any]:
+    """Wait for an interpreter's answer.
+
+    Raises:
+        TargetError: it gives no usable one.
+    """
+    import json
+    import subprocess
+
+    with question.process as process:
+        try:
+            stdout, stderr = process.communicate(timeout=_PROBE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise TargetError(
+                f"the target interpreter {executable} gave no answer in {_PROBE_SECONDS} s",
+                advice="run it by hand to see what it waits for",
+            ) from error
+        except BaseException:
+            process.kill()
+            raise
+    for line in reversed(stdout.decode("utf-8", "replace").splitlines()):
+        if line.startswith(interpreter_probe.MARK):
+            answer: dict[str, Any] = json.loads(line[len(interpreter_probe.MARK) :])
+            return answer
+    said = stderr.decode("utf-8", "replace").strip().splitlines()
+    raise TargetError(
+        f"the target interpreter {executable} does not describe itself "
+        f"(exit status {process.returncode}{': ' + said[-1] if said else ''})",
+        advice="is it a Python 3.8 or newer?",
+    )
+
+
 def find_target_python(option: str | None, environ: Mapping[str, str]) -> TargetPython:
     """Find the target interpreter: the option, else ``SAGE_VENV``, else the running one.
 
@@ -190,11 +248,21 @@ def find_target_python(option: str | None, environ: Mapping[str, str]) -> Target
     Raises:
         TargetError: there is no such interpreter, or it cannot be used.
     """
+    return start_finding_target_python(option, environ)()
+
+
+def start_finding_target_python(
+    option: str | None, environ: Mapping[str, str]
+) -> Callable[[], TargetPython]:
+    """Begin to find the target interpreter; return what waits until it is found.
+
+    Args, Raises: see :func:`find_target_python`.
+    """
     if option:
-        return TargetPython.ask(_interpreter_in(option, "--python"))
+        return TargetPython.start_asking(_interpreter_in(option, "--python"))
     if venv := environ.get("SAGE_VENV"):
-        return TargetPython.ask(_interpreter_in(venv, "SAGE_VENV"))
-    return TargetPython.running()
+        return TargetPython.start_asking(_interpreter_in(venv, "SAGE_VENV"))
+    return TargetPython.running
 
 
 def _interpreter_in(given: str, origin: str) -> str:

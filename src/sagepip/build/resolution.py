@@ -92,6 +92,9 @@ def resolve(
 
     if not requirements:
         return []
+    if ignore_installed and build_isolation and python.accepts_like_running:
+        # The answer is the same, and pip need not start a second time for another interpreter.
+        python = TargetPython.running()
     for requirement in requirements:
         if not requirement.strip() or requirement.lstrip().startswith("-"):
             raise TargetError(

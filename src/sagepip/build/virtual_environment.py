@@ -19,7 +19,7 @@ def create_environment(path: str, python: TargetPython) -> None:
     Raises:
         TargetError: it has no usable ``venv`` module.
     """
-    if python.is_running:
+    if python.is_of_running_base:
         import venv
 
         try:

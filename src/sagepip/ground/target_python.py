@@ -62,8 +62,18 @@ class TargetPython:
             self.implementation == sys.implementation.name and self.build == sys.version
         )
 
+    @property
+    def is_of_running_base(self) -> bool:
+        """Whether it is the running interpreter, or both are environments of one installation."""
+        base = self._asked.get("base_prefix")
+        return self.is_running or (
+            self.compiles_like_running
+            and base is not None
+            and os.path.realpath(base) == os.path.realpath(sys.base_prefix)
+        )
+
     @cached_property
-    def _is_twin(self) -> bool:
+    def accepts_like_running(self) -> bool:
         """Whether the running interpreter accepts the very wheels that this one does."""
         return self.is_running or (
             self.compiles_like_running
@@ -90,7 +100,7 @@ class TargetPython:
         Raises:
             TargetError: the interpreter is too old to be asked.
         """
-        if self._is_twin:
+        if self.accepts_like_running:
             return tuple(interpreter_probe.compatible_tags())
         if "tags" not in self._compatibility:
             raise TargetError(
@@ -103,7 +113,7 @@ class TargetPython:
     @cached_property
     def markers(self) -> Mapping[str, str]:
         """The values of the environment markers (PEP 508), without ``extra``."""
-        if self._is_twin:
+        if self.accepts_like_running:
             return interpreter_probe.marker_environment()
         return dict(self._compatibility.get("markers", {}))
 
@@ -121,7 +131,7 @@ class TargetPython:
             virtual=True,
             externally_managed=None,
             is_running=False,
-            _asked=self._asked if self._is_twin else self._compatibility,
+            _asked=self._asked if self.accepts_like_running else self._compatibility,
         )
 
     @classmethod

@@ -30,6 +30,7 @@ COLUMNS = (
     ("again", 8),
     ("pip", 8),
     ("wheel", -11),
+    ("bytes", -8),
     ("import", -6),
 )
 
@@ -67,7 +68,11 @@ def row(table: Table, attempt: Attempt) -> None:
         [
             *(sdist.pin.name, sdist.pin.version, sdist.backend),
             *map(_seconds, (attempt.cold, attempt.again, attempt.pip)),
-            *(attempt.likeness, {True: "ok", False: "FAILED", None: ""}[attempt.imported]),
+            *(
+                attempt.likeness,
+                attempt.repeated,
+                {True: "ok", False: "FAILED", None: ""}[attempt.imported],
+            ),
         ],
         [style] * len(COLUMNS),
     )
@@ -88,6 +93,8 @@ def summarize(attempts: Sequence[Attempt]) -> int:
             names = ", ".join(one.comparison.explained)
             why = "by paths of the build, or between two of pip's, too"
             print(paint(f"{one.sdist.pin}: {names}: differ only {why}", FAINT))
+        if one.unlike:
+            print(paint(f"{one.sdist.pin}: two differ in {', '.join(sorted(one.unlike))}", FAINT))
         if one.beyond_pip:
             also = "" if one.counts else ", and neither does sagepip: not counted"
             print(f"{one.sdist.pin}: pip does not build it{also}:\n{one.beyond_pip}")
@@ -96,10 +103,12 @@ def summarize(attempts: Sequence[Attempt]) -> int:
         print(paint(f"FAILED: {failure}", BAD))
     good = sum(not one.failed for one in counted)
     same = sum(one.likeness in ("same", "alike") for one in counted)
+    bytes_again = sum(one.repeated == "same" for one in counted)
     backends = len({one.sdist.backend for one in counted if not one.failed})
     print(
         f"\n{good} of {len(counted)} built, installed, verified and imported, by {backends} "
-        f"backends; {same} gave the wheel that pip gave; {_totals(counted)}."
+        f"backends; {same} gave the wheel that pip gave, {bytes_again} the same bytes twice; "
+        f"{_totals(counted)}."
     )
     if left := len(attempts) - len(counted):
         print(f"{left} of the list are built by neither.")
@@ -123,12 +132,32 @@ def _totals(attempts: Sequence[Attempt]) -> str:
     )
 
 
+def as_markdown(attempts: Sequence[Attempt]) -> str:
+    """Give the table for the documentation: times as parts of pip's, nothing of this machine."""
+    lines = [
+        "| project | backend | special | first | again | wheel | bytes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in attempts:
+        times = [
+            f"{seconds / one.pip:.2f}" if seconds and one.pip else "-"
+            for seconds in (one.cold, one.again)
+        ]
+        cells = [
+            *(str(one.sdist.pin).replace("==", " "), one.sdist.backend, one.sdist.special),
+            *(*times, "FAILED" if one.failed else one.likeness, one.repeated),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the projects that are named, or all; the exit status is 0 if nothing failed."""
     parser = argparse.ArgumentParser(prog="bench.sdists", description="see the module")
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these projects")
     parser.add_argument("--list", action="store_true", help="print the list and do nothing")
     parser.add_argument("--keep", action="store_true", help="leave everything, and say where")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table there, too")
     given = parser.parse_args(arguments)
     try:
         sdists = chosen(given.names) or SDISTS
@@ -140,7 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         with _scratch(given.keep) as scratch:
-            return summarize(try_all(sdists, scratch, given.keep))
+            attempts = try_all(sdists, scratch, given.keep)
+            if given.markdown:
+                given.markdown.write_text(as_markdown(attempts))
+            return summarize(attempts)
     except PreparationError as error:
         print(f"sdists: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import proof
 from bench.environment import VirtualEnvironment, console_script, tool_environment
 from bench.processes import Command, Finished, ProcessTable
+from bench.sdists_bytes import Tree, tree_of, unlike, unlike_trees
 from bench.sdists_compare import Comparison, compare
 from bench.sdists_list import Sdist
 
@@ -42,6 +43,8 @@ class Attempt:
         again: seconds that it took once more.
         pip: seconds that ``pip wheel`` took.
         comparison: of sagepip's wheel with pip's, if there are both.
+        unlike: what differs between two wheels of sagepip's; None if there are not two.
+        unlike_pip: what differs between two of pip's, if sagepip's differ.
         imported: whether all modules could be imported; None if that was not tried.
         problems: why it counts as failed.
         notes: what sagepip warned of, and what is known to be found.
@@ -53,6 +56,8 @@ class Attempt:
     again: float | None = None
     pip: float | None = None
     comparison: Comparison | None = None
+    unlike: set[str] | None = None
+    unlike_pip: set[str] = field(default_factory=set)
     imported: bool | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,6 +71,15 @@ class Attempt:
         if self.comparison.differences:
             return "differs"
         return "alike" if self.comparison.explained else "same"
+
+    @property
+    def repeated(self) -> str:
+        """How two wheels of sagepip's compare, as files, in a word or two."""
+        if self.unlike is None:
+            return ""
+        if not self.unlike:
+            return "same"
+        return "differ" if self.unlike - self.unlike_pip else "as pip"
 
     def settle(self) -> None:
         """Put what is known to be found apart from the problems; it must be found."""
@@ -165,13 +179,17 @@ class _OneAttempt:
         self._place = archive.parent
         self._venv = VirtualEnvironment.create(self._place / "venv")
         self._wheels = {name: self._place / name for name in WHEELS}
-        self._repeated = Comparison()
 
     def by_sagepip(self) -> Iterator[str]:
         """Install twice and look at the result; give what is wrong."""
         before = proof.files_below(self._venv.root)
         env = _environment(self._place / "home")
+        elsewhere = self._place / "home" / "another-directory-for-temporary-files"
+        elsewhere.mkdir()
+        trees: list[Tree] = []
         for name in ("first", "second"):
+            if name == "second":
+                env |= {"TMPDIR": str(elsewhere)}
             done, seconds = self._install(env, name)
             if done.returncode != 0:
                 yield f"the {name} sage-pip-install failed:\n{done.last_lines(30)}"
@@ -182,12 +200,16 @@ class _OneAttempt:
                 self._result.again = seconds
             warnings = [line for line in done.output.splitlines() if line.startswith("WARNING: ")]
             self._result.notes += [line for line in warnings if line not in self._result.notes]
-        self._repeated = compare(self._wheel("second"), self._wheel("first"))
+            trees.append(tree_of(self._venv.root, before))
+        found = self._result.unlike = unlike(self._wheel("first"), self._wheel("second"))
+        for name in unlike_trees(trees[0], trees[1], found):
+            yield f"installed twice, {name} differs"
         for one in (
             proof.prove_records(self._venv.site),
             proof.prove_nothing_stray(self._venv.root, self._venv.site, before),
             proof.prove_nothing_left(self._venv.site),
-            proof.prove_no_temporary_files(Path(env["TMPDIR"])),
+            proof.prove_no_temporary_files(self._place / "home" / "tmp"),
+            proof.prove_no_temporary_files(elsewhere),
         ):
             yield from one.problems
         command: Command = [
@@ -216,14 +238,16 @@ class _OneAttempt:
 
     def differences(self) -> Iterator[str]:
         """Give what differs from one wheel to the other, but does not from pip's to pip's."""
-        beside = self._result.comparison or Comparison()
-        if self._result.pip and (beside.differences or self._repeated.differences):
+        beside, ours = self._result.comparison or Comparison(), self._result.unlike or set()
+        if self._result.pip and (beside.differences or ours):
             done, _ = self._build("control")
             if done.returncode == 0:
-                control = compare(self._wheel("control"), self._wheel("pip"))
-                beside.excuse(control)
-                self._repeated.excuse(control)
-        yield from (f"the second wheel {text}" for text in self._repeated.differences)
+                control = self._wheel("control")
+                beside.excuse(compare(control, self._wheel("pip")))
+                self._result.unlike_pip = unlike(control, self._wheel("pip"))
+        yield from (
+            f"built twice, {text} differs" for text in sorted(ours - self._result.unlike_pip)
+        )
         yield from (f"the wheel {text}" for text in beside.differences)
 
     def _build(self, name: str) -> tuple[Finished, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from bench.environment import Pin, copy_into, fetch_sdists, fetch_wheels
 from bench.processes import ProcessTable
-from bench.sdists import summarize
+from bench.proof import files_below
+from bench.sdists import as_markdown, summarize
 from bench.sdists_attempt import Attempt, Workshop
+from bench.sdists_bytes import MODES, ORDER, TIMES, tree_of, unlike, unlike_trees
 from bench.sdists_compare import Comparison, compare
 from bench.sdists_list import SDISTS, WHEELS, Sdist, chosen
 
@@ -31,7 +34,7 @@ BACKEND = """
 import base64, hashlib, os, zipfile
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    files = {{
+    parts = {{
         "demo/__init__.py": "ANSWER = " + repr({answer}),
         "demo/unstable.py": "ANSWER = " + repr(os.urandom(9)),
         "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n",
@@ -40,11 +43,12 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     }}
     record = ""
     with zipfile.ZipFile(os.path.join(wheel_directory, "demo-1.0-py3-none-any.whl"), "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
+        for name, text in parts.items():
+            wheel.writestr(zipfile.ZipInfo(name), text)
             digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
             record += f"{{name}},sha256={{digest.rstrip('=')}},{{len(text)}}\\n"
-        wheel.writestr("demo-1.0.dist-info/RECORD", record + "demo-1.0.dist-info/RECORD,,\\n")
+        listed = zipfile.ZipInfo("demo-1.0.dist-info/RECORD")
+        wheel.writestr(listed, record + listed.filename + ",,\\n")
     return "demo-1.0-py3-none-any.whl"
 """
 
@@ -80,7 +84,7 @@ def test_real_sdists(tmp_path: Path, processes: ProcessTable) -> None:
             attempt = job.result()
             assert attempt.problems == []
             assert attempt.beyond_pip == ""
-            assert attempt.likeness == "same"
+            assert (attempt.likeness, attempt.repeated) == ("same", "same")
             assert attempt.imported
 
 
@@ -95,8 +99,10 @@ def test_faults_are_found(tmp_path: Path, workshop: Workshop) -> None:
     )
     archive = make_sdist(tmp_path / "archives", source, "demo", "1.0")
     attempt = workshop.attempt(made("demo", "demo.missing"), archive)
-    missing, changed, second, differs = attempt.problems
-    assert second == "the second wheel demo/__init__.py differs"
+    missing, changed, again, differs = attempt.problems
+    assert again == "built twice, demo/__init__.py differs"
+    assert (attempt.unlike or set()) > attempt.unlike_pip > {"demo/unstable.py"}
+    assert attempt.repeated == "differ"
     assert missing.startswith("import demo.missing: ")
     assert changed == f"{wheel.name} was changed, though it is input"
     assert differs == "the wheel demo/__init__.py differs"
@@ -109,6 +115,36 @@ def test_faults_are_found(tmp_path: Path, workshop: Workshop) -> None:
 
 def made(*modules: str) -> Sdist:
     return Sdist(Pin.parse("demo==1.0"), "its own", "made by code", modules)
+
+
+def test_bytes(tmp_path: Path) -> None:
+    """Nothing of two wheels, or of two installations of them, may differ unnoticed."""
+    wheels = []
+    for number, text in enumerate(("1", "1", "2")):
+        house = copy_into(tmp_path / str(number), [])
+        wheels.append(make_wheel(house, "demo", "1.0", {"demo.py": text}))
+    one, same, other = wheels
+    assert unlike(one, same) == set()
+    assert unlike(one, other) == {"demo.py", "demo-1.0.dist-info/RECORD"}
+    with zipfile.ZipFile(one) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(same, "w") as archive:
+        for name in reversed(members):
+            archive.writestr(zipfile.ZipInfo(name, (1999, 1, 1, 0, 0, 0)), members[name])
+    assert unlike(one, same) == {TIMES, MODES, ORDER}
+    site = copy_into(tmp_path / "site", [one])
+    before = files_below(site)
+    trees = []
+    for bytecode in (b"1", b"2"):
+        (site / "demo.pyc").write_bytes(bytecode)
+        (site / "demo.so").write_bytes(bytecode)
+        trees.append(tree_of(site, before))
+    one_tree, other_tree = trees
+    assert [*one_tree] == ["demo.pyc", "demo.so"]
+    assert unlike_trees(one_tree, one_tree, set()) == []
+    assert unlike_trees(one_tree, other_tree, set()) == ["demo.pyc", "demo.so"]
+    assert unlike_trees(one_tree, other_tree, {"data/demo.so"}) == ["demo.pyc"]
+    assert unlike_trees(one_tree, other_tree, {"demo.so", "demo.py"}) == []
 
 
 def test_paths_of_the_build(tmp_path: Path) -> None:
@@ -141,7 +177,7 @@ def test_what_is_known() -> None:
 
 def test_what_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """What pip cannot build either is listed, and counts neither for nor against sagepip."""
-    good = Attempt(made(), cold=1, again=1, pip=1, comparison=Comparison(), imported=True)
+    good = Attempt(*(made(), 1, 1, 1), comparison=Comparison(), unlike=set(), imported=True)
     beyond = Attempt(made(), problems=["failed"], beyond_pip="no such header")
     assert summarize([good, beyond]) == 0
     said = capsys.readouterr().out
@@ -150,6 +186,10 @@ def test_what_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such header" in said
     assert summarize([beyond]) == 1  # Nothing was shown to work.
     assert summarize([good, Attempt(made(), pip=1, problems=["failed"])]) == 1
+    assert as_markdown([good, beyond]).splitlines()[2:] == [
+        "| demo 1.0 | its own | made by code | 1.00 | 1.00 | same | same |",
+        "| demo 1.0 | its own | made by code | - | - |  |  |",
+    ]
     ours_alone = Attempt(made(), cold=1, again=1, imported=True, beyond_pip="crashed")
     assert summarize([ours_alone]) == 0
     assert summarize([replace(ours_alone, problems=["verify"])]) == 1

@@ -103,7 +103,7 @@ def summarize(attempts: Sequence[Attempt]) -> int:
         print(paint(f"FAILED: {failure}", BAD))
     good = sum(not one.failed for one in counted)
     same = sum(one.likeness in ("same", "alike") for one in counted)
-    bytes_again = sum(one.repeated == "same" for one in counted)
+    bytes_again = sum(one.repeated in ("same", "in place") for one in counted)
     backends = len({one.sdist.backend for one in counted if not one.failed})
     print(
         f"\n{good} of {len(counted)} built, installed, verified and imported, by {backends} "

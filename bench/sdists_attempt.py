@@ -27,8 +27,11 @@ EPOCH = "1700000000"
 NO_NETWORK = (("unshare", "--net"), ("unshare", "--user", "--map-current-user", "--net"))
 """Commands that run another one where there is no network, not even the machine's own."""
 
-WHEELS = ("first", "second", "pip", "control")
-"""Where the wheels go: sagepip's, pip's, and another one of pip's if any differ."""
+WHEELS = ("first", "second", "third", "pip", "control")
+"""Where the wheels go: sagepip's, pip's, and one more of each if any differ.
+
+The second of sagepip's is made with another ``TMPDIR``, the third with that of the first.
+"""
 
 WHERE = "import sys, importlib; print(importlib.import_module(sys.argv[1]).__file__)"
 
@@ -44,6 +47,7 @@ class Attempt:
         pip: seconds that ``pip wheel`` took.
         comparison: of sagepip's wheel with pip's, if there are both.
         unlike: what differs between two wheels of sagepip's; None if there are not two.
+        unlike_in_place: what differs between two of sagepip's that were made with one ``TMPDIR``.
         unlike_pip: what differs between two of pip's, if sagepip's differ.
         imported: whether all modules could be imported; None if that was not tried.
         problems: why it counts as failed.
@@ -57,6 +61,7 @@ class Attempt:
     pip: float | None = None
     comparison: Comparison | None = None
     unlike: set[str] | None = None
+    unlike_in_place: set[str] = field(default_factory=set)
     unlike_pip: set[str] = field(default_factory=set)
     imported: bool | None = None
     problems: list[str] = field(default_factory=list)
@@ -79,7 +84,9 @@ class Attempt:
             return ""
         if not self.unlike:
             return "same"
-        return "differ" if self.unlike - self.unlike_pip else "as pip"
+        if self.unlike - self.unlike_pip:
+            return "differ"
+        return "as pip" if self.unlike_in_place else "in place"
 
     def settle(self) -> None:
         """Put what is known to be found apart from the problems; it must be found."""
@@ -188,9 +195,8 @@ class _OneAttempt:
         elsewhere.mkdir()
         trees: list[Tree] = []
         for name in ("first", "second"):
-            if name == "second":
-                env |= {"TMPDIR": str(elsewhere)}
-            done, seconds = self._install(env, name)
+            other = {"TMPDIR": str(elsewhere)} if name == "second" else {}
+            done, seconds = self._install(env | other, name)
             if done.returncode != 0:
                 yield f"the {name} sage-pip-install failed:\n{done.last_lines(30)}"
                 return
@@ -202,6 +208,12 @@ class _OneAttempt:
             self._result.notes += [line for line in warnings if line not in self._result.notes]
             trees.append(tree_of(self._venv.root, before))
         found = self._result.unlike = unlike(self._wheel("first"), self._wheel("second"))
+        if found:
+            done, _ = self._install(env, "third")
+            if done.returncode != 0:
+                yield f"the third sage-pip-install failed:\n{done.last_lines(30)}"
+                return
+            self._result.unlike_in_place = unlike(self._wheel("first"), self._wheel("third"))
         for name in unlike_trees(trees[0], trees[1], found):
             yield f"installed twice, {name} differs"
         for one in (

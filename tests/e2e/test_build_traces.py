@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.backend_projects import PROJECTS
+from tests.e2e.build_fixtures import make_sdist
 from tests.e2e.commands import Done, Settings, Terminal
 from tests.guarantees import snapshot
 
@@ -107,6 +108,31 @@ def test_same_bytes_again(
     assert made[0][1] == made[1][1], "the wheel"
     assert made[0][2] == made[1][2], "what is installed, bytecode and RECORD included"
     assert any(name.endswith(".pyc") for name in made[0][2])
+
+
+def test_same_bytes_of_an_archive(
+    terminal: Terminal, backend_wheels: Path, session_cache: Path
+) -> None:
+    """What debuggers are told of the source's directory is the same each time, if it is free."""
+    source = PROJECTS["setuptools, C"].write(terminal.where / "source")
+    archive = make_sdist(terminal.where / "archives", source, "demo", "1.0")
+    taken = terminal.where / "t" / "sagepip-of-demo-1.0.tar.gz"
+    taken.mkdir(parents=True)
+    settings: dict[str, str | Path] = {
+        "SAGEPIP_CACHE_DIR": session_cache,
+        "SOURCE_DATE_EPOCH": "1700000000",
+        "CFLAGS": "-g",
+    }
+    made = []
+    for number in (1, 2, 3):
+        wheels, root = (terminal.where / f"{name}-{number}" for name in ("built", "root"))
+        settings |= {"SAGE_SPKG_WHEELS": wheels} | ({"TMPDIR": taken.parent} if number == 3 else {})
+        install(terminal, archive, backend_wheels, "--root", root, settings=settings)
+        (wheel,) = wheels.iterdir()
+        made.append((wheel.read_bytes(), snapshot(root)))
+    assert made[0] == made[1]
+    assert made[0] != made[2], "the directory is in there"
+    assert [*taken.parent.rglob("*")] == [taken], "what is not sagepip's is left alone"
 
 
 @pytest.mark.parametrize("backend", ["setuptools", "setuptools, C"])

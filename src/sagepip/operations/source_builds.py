@@ -64,8 +64,9 @@ class SourceBuilds:
         if os.path.isdir(path) and by_way_of_sdist:
             return self._from_its_sdist(path, place, options)
         console.detail(f"building {path}")
-        source = path if os.path.isdir(path) else unpack_sdist(path, os.path.join(place, "source"))
-        return self._wheel(source, place, options)
+        return self._wheel(
+            path if os.path.isdir(path) else self._unpack(path, place), place, options
+        )
 
     def editable_wheel(self, path: str, options: BuildOptions) -> SourceWheel:
         """Build the editable wheel of a directory; errors as of :meth:`wheel`.
@@ -89,7 +90,7 @@ class SourceBuilds:
 
     def _from_its_sdist(self, path: str, place: str, options: BuildOptions) -> SourceWheel:
         sdist = self._sdist(path, place, options)
-        source = unpack_sdist(sdist.path, os.path.join(place, "source"))
+        source = self._unpack(sdist.path, place)
         name = os.path.basename(sdist.path)
         console.detail(f"building {name}")
         try:
@@ -115,6 +116,9 @@ class SourceBuilds:
             stored = store_wheel(built.path, self._stored_wheels)
             console.detail(f"stored {stored}")
         return SourceWheel(metadata, built)
+
+    def _unpack(self, sdist: str, place: str) -> str:
+        return unpack_sdist(sdist, self._work.of_source(sdist, os.path.join(place, "source")))
 
     def _new_place(self) -> str:
         self._number += 1

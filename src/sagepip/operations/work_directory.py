@@ -1,4 +1,4 @@
-"""A private directory for what is unpacked, built and fetched; made only if it is needed."""
+"""Private directories for what is unpacked, built and fetched; made only if it is needed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class WorkDirectory:
 
     def __init__(self) -> None:
         self._path = ""
+        self._fixed: list[str] = []
 
     def __enter__(self) -> WorkDirectory:
         """Return it; nothing is made yet."""
@@ -27,6 +28,28 @@ class WorkDirectory:
             self._path = tempfile.mkdtemp(prefix="sagepip-")
         return os.path.join(self._path, *names)
 
+    def of_source(self, archive: str, otherwise: str) -> str:
+        """Return the directory that a source archive is unpacked into.
+
+        Compilers write it into what they make. Where the same bytes are asked for again, it is
+        one that has the same path each time, unless another build is in it.
+
+        Args:
+            archive: the path of the archive.
+            otherwise: a directory, which may be missing, for all other cases.
+        """
+        import tempfile
+
+        if not os.environ.get("SOURCE_DATE_EPOCH"):
+            return otherwise
+        fixed = os.path.join(tempfile.gettempdir(), f"sagepip-of-{os.path.basename(archive)}")
+        try:
+            os.mkdir(fixed, 0o700)
+        except OSError:
+            return otherwise
+        self._fixed.append(fixed)
+        return fixed
+
     def __exit__(
         self,
         _kind: type[BaseException] | None,
@@ -36,5 +59,5 @@ class WorkDirectory:
         """Remove it with all that is in it."""
         from sagepip.ground.filesystem import remove_tree
 
-        if self._path:
-            remove_tree(self._path)
+        for path in filter(None, [self._path, *self._fixed]):
+            remove_tree(path)

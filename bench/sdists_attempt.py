@@ -49,7 +49,7 @@ class Attempt:
         unlike: what differs between two wheels of sagepip's; None if there are not two.
         unlike_in_place: what differs between two of sagepip's that were made with one ``TMPDIR``.
         unlike_pip: what differs between two of pip's, if sagepip's differ.
-        imported: whether all modules could be imported; None if that was not tried.
+        imported: whether all modules could be imported; None if that was not tried, or is known.
         problems: why it counts as failed.
         notes: what sagepip warned of, and what is known to be found.
         beyond_pip: why pip cannot build it; empty if it can.
@@ -97,6 +97,8 @@ class Attempt:
             for problem in found:
                 self.problems.remove(problem)
                 self.notes.append(f"known: {problem}")
+                if problem.startswith("import "):
+                    self.imported = None
 
     @property
     def counts(self) -> bool:

@@ -57,7 +57,14 @@ SDISTS = (
     _sdist("wrapt==2.5.2", "setuptools", "C", "wrapt._wrappers"),
     _sdist("multidict==7.2.1", "setuptools", "C", "multidict._multidict"),
     _sdist("bitarray==3.12.3", "setuptools", "C, a .pyi and a header as data", "bitarray._util"),
-    _sdist("ruamel.yaml.clib==0.2.15", "setuptools", "C, top-level module", "_ruamel_yaml"),
+    _sdist(
+        "ruamel.yaml.clib==0.2.15",
+        "setuptools",
+        "C, top-level module",
+        "_ruamel_yaml",
+        # When it is loaded it imports ruamel.yaml, which it does not require.
+        known=("No module named 'ruamel'",),
+    ),
     _sdist(
         "zope.interface==8.7",
         "setuptools",

@@ -173,6 +173,9 @@ def test_what_is_known() -> None:
     one = Attempt(sdist, cold=1)
     one.settle()
     assert one.failed
+    one = Attempt(sdist, cold=1, imported=False, problems=["import b: it has a.py"])
+    one.settle()
+    assert (one.imported, one.failed) == (None, False)
 
 
 def test_what_counts(capsys: pytest.CaptureFixture[str]) -> None:

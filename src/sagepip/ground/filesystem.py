@@ -14,6 +14,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from io import BufferedReader
 
 Identity = tuple[int, int, int]
 """What a name refers to, whatever it is called: inode, and of a file also time (ns) and size.
@@ -182,6 +183,19 @@ def restore_directory(path: str, mode: int, user: int, group: int) -> None:
         os.chown(path, user, group)
     if stat.S_IMODE(made.st_mode) != mode:
         os.chmod(path, mode)
+
+
+def open_regular(path: str) -> BufferedReader:
+    """Open a file to read it, if it is one: opening a pipe would wait for a writer for ever.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return open(descriptor, "rb")
 
 
 def make_directories(path: str) -> list[str]:

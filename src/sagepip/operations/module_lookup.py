@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Iterable
 
+from sagepip.ground.filesystem import open_regular
+
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9_-]+)?\.(py|pyc|so|pyd)")
 
 
@@ -74,8 +76,8 @@ def pth_files(directory: str) -> list[str]:
 def pth_lines(path: str) -> list[str]:
     """Return the lines of a ``.pth`` file that mean something to the interpreter."""
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            lines = stream.read().splitlines()
+        with open_regular(path) as stream:
+            lines = stream.read().decode("utf-8-sig", "surrogateescape").splitlines()
     except OSError:
         return []
     return [line.rstrip() for line in lines if line.strip() and not line.startswith("#")]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from sagepip.ground.destination import Destination
+from sagepip.ground.filesystem import open_regular
 from sagepip.operations.bytecode_state import has_source, is_bytecode
 from sagepip.operations.module_lookup import (
     is_standard_module,
@@ -77,8 +78,8 @@ def _dead_links(directory: str) -> Iterator[Diagnosis]:
         if not entry.name.endswith(".egg-link"):
             continue
         try:
-            with open(entry.path, encoding="utf-8", errors="surrogateescape") as stream:
-                target = stream.readline().strip()
+            with open_regular(entry.path) as stream:
+                target = os.fsdecode(stream.readline()).strip()
         except OSError:
             continue
         if not target or not os.path.isdir(os.path.join(directory, target)):

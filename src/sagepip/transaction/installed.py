@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.filesystem import open_regular
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
@@ -110,7 +111,7 @@ class InstalledDistribution:
         if not self._directory_to_read:
             return None
         try:
-            with open(os.path.join(self._directory_to_read, name), "rb") as stream:
+            with open_regular(os.path.join(self._directory_to_read, name)) as stream:
                 return stream.read().decode("utf-8", "replace")
         except OSError:
             return None  # absent, or nonsense that somebody left in its place
@@ -189,8 +190,8 @@ def list_installed(directories: Iterable[str]) -> list[InstalledDistribution]:
 def _linked_directory(path: str) -> str:
     """Return the resolved directory that an ``.egg-link`` names, or an empty string."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            named = stream.readline().strip()
+        with open_regular(path) as stream:
+            named = os.fsdecode(stream.readline()).strip()
     except OSError:
         return ""
     if not named or "\0" in named:
@@ -209,7 +210,7 @@ def _name_and_version(metadata_path: str) -> tuple[str, str]:
     if "-" in version:
         # Old tools did not escape dashes: foo-bar-2.dist-info is of foo-bar, not of foo.
         try:
-            with open(os.path.join(metadata_path, "METADATA"), "rb") as stream:
+            with open_regular(os.path.join(metadata_path, "METADATA")) as stream:
                 headers = Headers(stream.read().decode("utf-8", "replace"))
             return canonical_name(headers.get("Name") or ""), headers.get("Version") or ""
         except OSError:

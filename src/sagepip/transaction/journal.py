@@ -17,7 +17,7 @@ import os
 from collections.abc import Sequence
 
 from sagepip.ground.errors import RecoveryError
-from sagepip.ground.filesystem import Identity, make_link, publish_file, remove_file
+from sagepip.ground.filesystem import Identity, make_link, open_regular, publish_file, remove_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
@@ -147,12 +147,15 @@ def read_journal(site: str) -> Journal | None:
     asked, site = site, journal_home(site)
     path = journal_path(site)
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise RecoveryError(f"cannot read the journal {path}: {error.strerror}") from error
+        raise RecoveryError(
+            f"cannot read the journal {path}: {error.strerror}",
+            advice="it tells how to end a change that was interrupted; may it be read?",
+        ) from error
     head, _, body = data.partition(b"\n")
     fields = head.split(b" ")
     if len(fields) != 3 or fields[0] != b"sagepip-journal":

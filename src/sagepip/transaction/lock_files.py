@@ -13,7 +13,7 @@ import os
 import stat
 from contextlib import suppress
 
-from sagepip.ground.filesystem import make_directories
+from sagepip.ground.filesystem import make_directories, open_regular
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 
@@ -73,7 +73,7 @@ class LockFiles:
     def holder(self) -> Holder | None:
         """Return who holds the lock exclusively, as its holder wrote it down, if it did."""
         try:
-            with open(self.lock, "rb") as stream:
+            with open_regular(self.lock) as stream:
                 return Holder.parse(stream.read(4096)) if self.gate else None
         except OSError:
             return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.filesystem import open_regular
 from sagepip.transaction.installed import (
     InstalledDistribution,
     canonical_name,
@@ -105,7 +106,7 @@ def listed_by(
     found: dict[str, str] = {}
     for one in distributions:
         try:
-            with open(os.path.join(one.metadata_path, one.list_name), "rb") as stream:
+            with open_regular(os.path.join(one.metadata_path, one.list_name)) as stream:
                 # Each line is to look like the others; pip ends them all with both characters.
                 data = b"\n" + stream.read().replace(b"\r\n", b"\n") + b"\n"
         except OSError:

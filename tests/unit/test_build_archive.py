@@ -16,6 +16,7 @@ import pytest
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
+from tests.corpus.raw_zip import BZIP2, Entry, write_zip
 
 FILE, DIRECTORY = tarfile.REGTYPE, tarfile.DIRTYPE
 SYMLINK, HARDLINK = tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -252,3 +253,81 @@ def test_tar_without_extraction_filters(tmp_path: Path, monkeypatch: pytest.Monk
         )
     assert trees[0] == trees[1]
     assert all(uid == os.getuid() for _, uid, _ in trees[1].values())
+
+
+_FILES = [("pkg-1/PKG-INFO", b"Name: pkg\n"), ("pkg-1/pyproject.toml", b"")]
+
+
+def _pax(name: str, data: bytes = b"1", **headers: str) -> bytes:
+    """Return a tar file with one more member that has fields of its own."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for one, content in [*_FILES, (name, data)]:
+            info = tarfile.TarInfo(one)
+            info.size = len(content)
+            info.pax_headers = {k.replace("__", "."): v for k, v in headers.items()}
+            info.pax_headers = info.pax_headers if one == name else {}
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _more(*entries: Entry) -> bytes:
+    """Return a zip file with more entries."""
+    return write_zip([*(Entry(name, data) for name, data in _FILES), *entries])
+
+
+_SPARSE = {"GNU__sparse__major": "1", "GNU__sparse__minor": "0", "GNU__sparse__name": "pkg-1/big"}
+_SPARSE["GNU__sparse__realsize"] = str(1 << 40)
+_DEEP = "pkg-1/" + "d/" * 3000 + "x"
+ODD: dict[str, tuple[str, bytes, str]] = {
+    "a time that is none": ("tar.gz", _pax("pkg-1/a", mtime="nan"), "cannot be unpacked"),
+    "a time beyond all": ("tar.gz", _pax("pkg-1/a", mtime="1e300"), "cannot be unpacked"),
+    "a negative size": ("tar.gz", _pax("pkg-1/a", size="-5"), "corrupt"),
+    "another path": ("tar.gz", _pax("pkg-1/a", path="../../x"), "climbs out"),
+    "another path with NUL": ("tar.gz", _pax("pkg-1/a", path="pkg-1/a\0b"), "impossible name"),
+    "a sparse terabyte": (
+        "tar.gz",
+        _pax("pkg-1/a", b"0\n" + b"\0" * 510, **_SPARSE),
+        "sparse file",
+    ),
+    "3,000 directories deep": ("tar.gz", _pax(_DEEP), "cannot be unpacked"),
+    "encrypted": ("zip", _more(Entry("pkg-1/x", b"1", flags=1)), "encrypted"),
+    "unknown method": ("zip", _more(Entry("pkg-1/x", b"1", method=99)), "method 99"),
+    "bzip2, without a bound": ("zip", _more(Entry("pkg-1/x", b"1", method=BZIP2)), "method 12"),
+    "NUL in a name": ("zip", _more(Entry("pkg-1/x\0/../..", b"1")), "impossible name"),
+    "backslashes": ("zip", _more(Entry("pkg-1\\..\\x", b"1")), "several top-level"),
+    "a bomb": ("zip", _more(Entry("pkg-1/x", b"1" * (1 << 20), size=5)), "damaged"),
+    "another local name": ("zip", _more(Entry("pkg-1/x", b"1", local_name="../x")), "damaged"),
+    "no archive": ("tar.zst", b"\x28\xb5\x2f\xfd\0", "not an archive"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_archives_are_told_in_one_line(tmp_path: Path, case: str) -> None:
+    """What the archive libraries stumble on, or would unpack without a bound, is refused."""
+    suffix, data, message = ODD[case]
+    path = tmp_path / f"pkg-1.{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(TargetError, match=message) as caught:
+        unpack_sdist(str(path), str(tmp_path / "into"))
+    assert str(path) in caught.value.problem
+    assert "\n" not in str(caught.value)
+    assert caught.value.advice
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted(["into", path.name])
+
+
+def test_modes_and_owners_of_an_archive_do_not_count(tmp_path: Path) -> None:
+    """No setuid bit comes out, and directories and files that nobody may read can be read."""
+    path = tmp_path / "pkg-1.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, mode in (
+            ("pkg-1", DIRECTORY, 0),
+            ("pkg-1/a", FILE, 0o6777),
+            ("pkg-1/b", FILE, 0),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = kind, mode
+            archive.addfile(info)
+    source = Path(unpack_sdist(str(path), str(tmp_path / "into")))
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in (source, *source.iterdir())}
+    assert all(mode & 0o7000 == 0 and mode & 0o400 for mode in modes.values()), modes

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import zipfile
 
 
+_METADATA_BYTES = 16 << 20
+
+
 def unpack_sdist(path: str, into: str) -> str:
     """Unpack an sdist; nothing is written before all of its members were found acceptable.
 
@@ -69,8 +72,10 @@ def sdist_identity(path: str) -> tuple[str, str]:
         wanted = f"{check_members([_tar_member(info) for info in members])}/PKG-INFO"
         found = next((info for info in members if info.name == wanted), None)
         stream = archive.extractfile(found) if found is not None else None
-        if stream is None:
+        if found is None or stream is None:
             raise Unacceptable(f"it holds no {wanted}")
+        if found.size > _METADATA_BYTES:
+            raise Unacceptable(f"its {wanted} is unreasonably large ({found.size} bytes)")
         headers = Headers(stream.read().decode("utf-8"))
         name, version = headers.get("Name") or "", headers.get("Version") or ""
         try:
@@ -129,8 +134,9 @@ def _readable(path: str) -> Iterator[None]:
             f"the source archive {path} is corrupt or not an archive: {error}",
             advice="get it again",
         ) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        # OSError: also what gzip and bz2 raise; RuntimeError: an encrypted zip.
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
+        # OSError: also what gzip and bz2 raise; RuntimeError: an encrypted zip, or directories too
+        # deep; OverflowError: a time that is none.
         reason = getattr(error, "strerror", None) or error
         raise TargetError(
             f"the source archive {path} cannot be unpacked: {reason}",
@@ -166,6 +172,8 @@ def _tame(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _tar_member(info: tarfile.TarInfo) -> Member:
+    if info.issparse():
+        raise Unacceptable(f"{info.name!r} is a sparse file, of {info.size} bytes when unpacked")
     if info.issym():
         return Member(info.name, "symlink", info.linkname)
     if info.islnk():
@@ -205,7 +213,14 @@ def _extract_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: str) 
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    import zipfile
+
     mode = info.external_attr >> 16
+    if "\0" in info.orig_filename:
+        raise Unacceptable(f"{info.orig_filename!r} has an impossible name")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile unpacks bzip2 and LZMA without a bound.
+        raise Unacceptable(f"{info.filename!r} is compressed by method {info.compress_type}")
     if info.is_dir():
         return Member(info.filename, "directory")
     if stat.S_ISLNK(mode):

@@ -36,8 +36,9 @@ def violations_of_g1(site: Path, *, hashes: bool = True) -> list[str]:
                 found.append(f"{info.name}: {name} is missing")
             elif expected and hashes:
                 data = path.read_bytes()
-                actual = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
-                if f"sha256={actual.rstrip('=')}" != expected or str(len(data)) != size:
+                algorithm = expected.partition("=")[0]
+                actual = base64.urlsafe_b64encode(hashlib.new(algorithm, data).digest()).decode()
+                if f"{algorithm}={actual.rstrip('=')}" != expected or str(len(data)) != size:
                     found.append(f"{info.name}: {name} is not what RECORD says")
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sagepip.staging.unpack import check_wheel
+from sagepip.staging.checked_archive import check_wheel
 from tests.crash.strace import (
     Command,
     Point,

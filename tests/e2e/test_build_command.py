@@ -16,7 +16,7 @@ import pytest
 from bench.environment import VirtualEnvironment, console_script
 
 from sagepip.ground.filesystem import identity
-from sagepip.staging.unpack import check_wheel
+from sagepip.staging.checked_archive import check_wheel
 from tests.e2e.build_fixtures import (
     TINY_BACKEND,
     make_project,

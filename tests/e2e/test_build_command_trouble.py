@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sagepip.ground.errors import TargetError
-from sagepip.staging.unpack import check_wheel
+from sagepip.staging.checked_archive import check_wheel
 from sagepip.transaction.owner_mark import directory_lock
 from tests.e2e.build_fixtures import TINY_BACKEND, make_project
 from tests.e2e.commands import Terminal, error_line

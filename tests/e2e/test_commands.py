@@ -172,7 +172,7 @@ def test_several_targets_are_all_or_nothing(terminal: Terminal, venv: VirtualEnv
     sdist = make_sdist(terminal.where, source, "multi_sdist", "1.0")
     settings = {"SAGE_VENV": venv.root, "PIP_FIND_LINKS": house}
     targets = (wheel, directory, sdist, "multi-name")
-    bad = make_wheel(terminal.where, "bad", "1", {"bad.py": ""}, replace={"bad.py": "altered"})
+    bad = make_wheel(terminal.where, "bad", "1", {"bad.py": "x"}, replace={"bad.py": "y"})
     line = terminal.refuse(venv.root, *targets, bad, settings=settings)
     assert "bad.py is not what RECORD says" in line
     done = terminal.install(*targets, settings=settings)

@@ -442,7 +442,7 @@ def test_several_wheels_are_one_transaction(
 ) -> None:
     """If one of several wheels cannot be installed, none is."""
     good = make_wheel(tmp_path, "good", "1", {"good.py": ""})
-    bad = make_wheel(tmp_path, "bad", "1", {"bad.py": ""}, replace={"bad.py": "altered"})
+    bad = make_wheel(tmp_path, "bad", "1", {"bad.py": "x"}, replace={"bad.py": "y"})
     with pytest.raises(TargetError, match=r"bad\.py is not what RECORD says"):
         run(good, bad)
     assert not Path(destination.site).exists()

@@ -439,3 +439,13 @@ def test_errors_come_before_the_operation(ask: Ask, fake: FakeInstall) -> None:
         with pytest.raises(SagepipError):
             ask(*words)
     assert fake.requests == []
+
+
+def test_accepted_bad_records(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are taken in any spelling; what is none is told."""
+    request = ask(".", "--accept-bad-record", "Foo_.Bar", "--accept-bad-record=baz")
+    assert request.accept_bad_record == {"foo-bar", "baz"}
+    assert ask(".").accept_bad_record == frozenset()
+    with pytest.raises(UsageError, match=r"--accept-bad-record.*no/name") as caught:
+        ask(".", "--accept-bad-record", "no/name")
+    assert caught.value.advice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sagepip.ground.target_python import TargetPython
 from sagepip.operations.install import install
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.targets import WheelFile
-from tests.guarantees import snapshot
+from tests.guarantees import snapshot, violations_of_g1
 from tests.wheels import digest, make_wheel
 
 INFO = "bad-1.dist-info"
@@ -45,7 +46,7 @@ def refuse(wheel: Path, destination: Destination, message: str, around: Path) ->
         ({"a//b.py": ""}, "no path inside a wheel"),
         ({"a\\..\\b.py": ""}, "no path inside a wheel"),
         ({"{data}/scripts/../../evil": ""}, "no path inside a wheel"),
-        ({"{data}/unknown/x": ""}, "not contained in a valid .data"),
+        ({"{data}/unknown/x": ""}, "in no scheme of its .data"),
         ({"other-2.dist-info/METADATA": ""}, r"2 \.dist-info directories"),
         ({"{data}/purelib/other-2.dist-info/METADATA": ""}, "metadata of another distribution"),
         ({"other.egg-info/PKG-INFO": ""}, "metadata of another distribution"),
@@ -69,10 +70,10 @@ def test_members(
 @pytest.mark.parametrize(
     ("replace", "message"),
     [
-        ({"bad.py": "altered"}, r"bad\.py is not what RECORD says"),
+        ({"bad.py": "y = 1\n"}, r"bad\.py is not what RECORD says"),
         ({"{info}/RECORD": None}, "RECORD"),
-        ({"{info}/RECORD": "bad.py,,\n"}, "not mentioned in RECORD|not included in RECORD"),
-        ({"{info}/RECORD": "bad.py\n"}, "expected 3 elements"),
+        ({"{info}/RECORD": "bad.py,,\n"}, "RECORD has no hash of bad.py"),
+        ({"{info}/RECORD": "bad.py\n"}, "row 1 is not path,hash,size"),
         ({"{info}/METADATA": None}, f"holds no {INFO}/METADATA"),
         ({"{info}/METADATA": b"\xff\xfe"}, "not UTF-8"),
         ({"{info}/METADATA": "Name: bad\nVersion: 1\n"}, "METADATA is of version unknown"),
@@ -127,7 +128,7 @@ def test_weak_hashes(tmp_path: Path, destination: Destination, algorithm: str) -
     """A RECORD whose hashes prove nothing is refused."""
     rows = f"bad.py,{algorithm}=x,6\n{INFO}/METADATA,,\n{INFO}/WHEEL,,\n{INFO}/RECORD,,\n"
     wheel = make_wheel(tmp_path / "wheels", "bad", "1", GOOD, replace={"{info}/RECORD": rows})
-    refuse(wheel, destination, f"weak hash {algorithm}", tmp_path)
+    refuse(wheel, destination, f"weak or unknown hash {algorithm}", tmp_path)
 
 
 def test_wrong_size(tmp_path: Path, destination: Destination) -> None:
@@ -201,3 +202,53 @@ def test_odd_but_valid(tmp_path: Path, destination: Destination) -> None:
     assert (site / "with space" / "ü.txt").exists()
     assert not (site / "__pycache__" / "bad.cpython-399.pyc").exists()
     assert (Path(destination.scheme.scripts) / "x").exists()
+
+
+BAD_RECORDS: dict[str, dict[str, bytes | str | None]] = {
+    "altered": {"bad.py": "y = 1\n"},
+    "longer": {"bad.py": "y = 1000\n"},
+    "unlisted": {"more.py": ""},
+    "gone": {"gone.txt": None},
+    "nothing": {"{info}/RECORD": ""},
+    "broken": {"{info}/RECORD": "bad.py\n"},
+    "absent": {"{info}/RECORD": None},
+}
+
+
+@pytest.mark.parametrize("case", BAD_RECORDS)
+def test_bad_record_is_accepted_by_name(
+    tmp_path: Path, destination: Destination, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its name a wheel is installed as it is, with a warning; what is written is recorded."""
+    files = {**GOOD, "gone.txt": "", "{data}/scripts/x": "#!python\n"}
+    replace = BAD_RECORDS[case]
+    wheel = make_wheel(tmp_path / "wheels", "Bad_.x", "1", files, replace=replace)
+    request = InstallRequest((WheelFile(str(wheel)),), destination, no_deps=True)
+    other = dataclasses.replace(request, accept_bad_record=frozenset({"good"}))
+    with pytest.raises(TargetError, match=r"RECORD.*--accept-bad-record|holds no .*RECORD"):
+        install(other)
+    assert not Path(destination.site).exists() or violations_of_g1(Path(destination.site)) == []
+    install(dataclasses.replace(request, accept_bad_record=frozenset({"bad-x"})))
+    site = Path(destination.site)
+    said = capsys.readouterr().err
+    assert said.count("WARNING") == 1
+    assert wheel.name in said
+    assert violations_of_g1(site) == []
+    content = replace.get("bad.py", GOOD["bad.py"])
+    assert (site / "bad.py").read_text() == content
+    assert (site / "more.py").exists() == (case == "unlisted")
+    assert (Path(destination.scheme.scripts) / "x").exists()
+
+
+def test_no_other_check_is_left_out_with_a_bad_record(
+    tmp_path: Path, destination: Destination
+) -> None:
+    """What is accepted is a bad RECORD, nothing else."""
+    wheel = make_wheel(
+        tmp_path / "wheels", "bad", "1", {**GOOD, "../x": ""}, replace={"{info}/RECORD": None}
+    )
+    request = InstallRequest(
+        (WheelFile(str(wheel)),), destination, no_deps=True, accept_bad_record=frozenset({"bad"})
+    )
+    with pytest.raises(TargetError, match="no path inside a wheel"):
+        install(request)

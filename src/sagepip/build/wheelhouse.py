@@ -171,7 +171,7 @@ def publish_distribution(path: str, final: str) -> None:
 
 def _check(path: str) -> None:
     """Refuse what is no whole wheel, nor an sdist by its name."""
-    from sagepip.staging.unpack import check_wheel
+    from sagepip.staging.checked_archive import check_wheel
 
     name = os.path.basename(path)
     if parse_file_name(name) is None:

@@ -60,6 +60,15 @@ WHAT = (
     _same("-I", "--ignore-installed", help="do not look at what is installed; reinstall"),
     _same("--ignore-requires-python", help="install though Requires-Python says no"),
     Option(
+        ("--accept-bad-record",),
+        Kind.LIST,
+        Status.OWN,
+        "accept_bad_record",
+        "install the wheel of this project though its RECORD and its content disagree, and warn; "
+        "repeatable",
+        "NAME",
+    ),
+    Option(
         ("--overwrite",),
         Kind.LIST,
         Status.OWN,

@@ -68,6 +68,7 @@ def build_request(
         force_reinstall=settings.flag("force_reinstall"),
         ignore_installed=settings.flag("ignore_installed"),
         ignore_requires_python=settings.flag("ignore_requires_python"),
+        accept_bad_record=_project_names(settings, "accept_bad_record"),
         overwrite=tuple(settings.items("overwrite")),
         break_system_packages=settings.flag("break_system_packages"),
         compile_bytecode=settings.flag("compile", default=True),
@@ -121,6 +122,17 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     # Loaded while the interpreter describes itself; it is needed soon.
     import_module("sagepip.operations.install")
     return find_destination(python(), root=root, prefix=settings.text("prefix"), target=target)
+
+
+def _project_names(settings: Settings, dest: str) -> frozenset[str]:
+    """Return the normalised names that were given for something."""
+    from packaging.utils import InvalidName, canonicalize_name
+
+    try:
+        return frozenset(canonicalize_name(one, validate=True) for one in settings.items(dest))
+    except InvalidName as error:
+        option = "--" + dest.replace("_", "-")
+        raise UsageError(f"{option}: {error}", advice="give the name of a project") from error
 
 
 def _check_editables(

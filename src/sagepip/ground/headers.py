@@ -14,7 +14,8 @@ class Headers:
 
     def __init__(self, text: str) -> None:
         self._fields: list[tuple[str, str]] = []
-        for line in text.splitlines():
+        # Not splitlines(): what is one line to others must not be two here.
+        for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
             if not line.strip():
                 break  # the description follows
             if line[0] in " \t":

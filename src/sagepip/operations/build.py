@@ -28,8 +28,8 @@ from sagepip.operations.targets import (
     WheelFile,
 )
 from sagepip.operations.work_directory import WorkDirectory
+from sagepip.staging.checked_archive import check_wheel
 from sagepip.staging.gate import check_requires_python
-from sagepip.staging.unpack import check_wheel
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 
 _Direct = SourceDirectory | SourceArchive | WheelFile

@@ -17,6 +17,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.operations.candidate import Candidate
 from sagepip.operations.dependencies import (
     Unsatisfied,
+    check_requirements,
     find_unsatisfied,
     split_by_availability,
 )
@@ -86,6 +87,8 @@ class CandidateCollector:
         url = "file://" + quote(os.fsencode(target.path))
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
+            if not self._no_deps:
+                check_requirements(target.path, metadata.headers)
         else:
             made = self._build(target)
             metadata, seconds = made.metadata, made.built.seconds

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from sagepip.build.wheelhouse import candidates, parse_file_name
+from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.site_view import SiteView, active_requirements
@@ -30,6 +31,28 @@ class Unsatisfied:
     def __str__(self) -> str:
         """Return it in the words of a message."""
         return f"{self.needed_by} needs {self.requirement}"
+
+
+def check_requirements(wheel: str, headers: Headers) -> None:
+    """Refuse a wheel whose runtime requirements cannot be understood.
+
+    Of what is installed already, such a requirement is passed over.
+
+    Args:
+        wheel: the path, for messages.
+        headers: its METADATA.
+
+    Raises:
+        TargetError: one of them is none.
+    """
+    for text in headers.get_all("Requires-Dist"):
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise TargetError(
+                f"{wheel}: bad Requires-Dist {text!r}: {error}",
+                advice="use another version of it, or --no-deps",
+            ) from error
 
 
 def find_unsatisfied(

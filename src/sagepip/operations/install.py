@@ -162,6 +162,8 @@ def _stage(
                     additional_metadata=additional,
                     compile_bytecode=request.compile_bytecode,
                     ignore_requires_python=request.ignore_requires_python,
+                    accept_bad_record=canonical_name(candidate.metadata.name)
+                    in request.accept_bad_record,
                 )
             )
         except OSError as error:

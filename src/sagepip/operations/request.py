@@ -36,6 +36,8 @@ class InstallRequest:
         force_reinstall: replace what is installed even by the same.
         ignore_installed: do not look at what is installed when resolving; implies reinstalling.
         ignore_requires_python: install though Requires-Python says no.
+        accept_bad_record: the names, normalised, of projects whose wheels are installed with a
+            warning though their RECORD does not agree with their content.
         overwrite: shell patterns of files that may be replaced though they belong to another
             distribution or to nobody; relative to site-packages or to the prefix.
         break_system_packages: install though the environment is externally managed (PEP 668).
@@ -59,6 +61,7 @@ class InstallRequest:
     force_reinstall: bool = False
     ignore_installed: bool = False
     ignore_requires_python: bool = False
+    accept_bad_record: frozenset[str] = frozenset()
     overwrite: tuple[str, ...] = ()
     break_system_packages: bool = False
     compile_bytecode: bool = True

@@ -7,9 +7,11 @@ import configparser
 import hashlib
 import os
 import zipfile
+import zlib
 
-from sagepip.ground.errors import ConflictError
-from sagepip.staging.wheel import WheelMetadata
+from sagepip.ground.errors import ConflictError, TargetError
+from sagepip.ground.filesystem import open_regular
+from sagepip.staging.wheel import WheelMetadata, read_text
 from sagepip.transaction.installed import InstalledDistribution, canonical_name
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
 
@@ -39,7 +41,9 @@ def is_installed_intact(
         wanted = _wheel_record(wheel)
         scripts = _script_names(wheel)
         record = installed.record
-    except (BadRecord, ConflictError, OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
+    except (BadRecord, ConflictError, TargetError, OSError):
+        return False  # a wheel that is none is for the gate to refuse
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         return False
     except configparser.Error:
         return False
@@ -62,7 +66,7 @@ def is_installed_intact(
 def _wheel_record(wheel: WheelMetadata) -> dict[str, str] | None:
     data = wheel.dist_info.removesuffix(".dist-info") + ".data/"
     with zipfile.ZipFile(wheel.path) as archive:
-        rows = parse_record(archive.read(f"{wheel.dist_info}/RECORD").decode("utf-8"))
+        rows = parse_record(read_text(wheel.path, archive, f"{wheel.dist_info}/RECORD"))
     if any(row.path.startswith(data) for row in rows):
         return None
     own = {f"{wheel.dist_info}/{name}" for name in _INSTALLATION_METADATA}
@@ -72,10 +76,10 @@ def _wheel_record(wheel: WheelMetadata) -> dict[str, str] | None:
 def _script_names(wheel: WheelMetadata) -> set[str]:
     """Return the names of the scripts that a wheel's entry points become."""
     with zipfile.ZipFile(wheel.path) as archive:
-        try:
-            text = archive.read(f"{wheel.dist_info}/entry_points.txt").decode("utf-8")
-        except KeyError:
+        name = f"{wheel.dist_info}/entry_points.txt"
+        if name not in archive.namelist():
             return set()
+        text = read_text(wheel.path, archive, name)
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(text)
@@ -88,7 +92,7 @@ def _is_intact(row: RecordRow, path: str) -> bool:
         if not row.digest:
             return os.path.lexists(path)
         algorithm, _, expected = row.digest.partition("=")
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             digest = hashlib.file_digest(stream, algorithm).digest()
     except (OSError, ValueError):
         return False

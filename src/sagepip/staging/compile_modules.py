@@ -23,6 +23,8 @@ def compile_all(jobs):  # type: (list[tuple[str, str, str]]) -> list[str]
         for source, bytecode, embedded in jobs:
             try:
                 py_compile.compile(source, bytecode, embedded, doraise=True)
+            except NotADirectoryError:  # a file named __pycache__
+                continue
             except OSError:
                 raise  # a full disk is no matter of syntax
             except Exception:  # whatever a module makes the compiler say, it is left as source

@@ -7,21 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 
-_INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*(\.exe)?", re.IGNORECASE)
-_OBJECT_REFERENCE = re.compile(
-    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*:\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*(\[.*\])?"
-)
-_WEAK_HASHES = frozenset({"md5", "sha1", "sha224"})
-_INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
+if TYPE_CHECKING:
+    from sagepip.staging.wheel import WheelMetadata
+
+_INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
+_OBJECT_REFERENCE = re.compile(r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?")
+_SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
+_METADATA = (".dist-info", ".egg-info")
+_NAME_BYTES = 255
+# PATH_MAX is 4096, and the target's own path comes in front.
+_PATH_BYTES = 3072
+_SHOWN = 200
+_HOSTILE = "do not install this wheel"
+_MALFORMED = "the wheel is malformed; build it again"
 
 
 def check_wheel_version(wheel: str, headers: Headers) -> None:
     """Refuse a wheel of a format that sagepip does not know (binary distribution format, WHEEL).
+
+    A greater minor version is warned of, as the specification says.
 
     Raises:
         TargetError: Wheel-Version is missing or of another major version.
@@ -32,6 +44,8 @@ def check_wheel_version(wheel: str, headers: Headers) -> None:
             f"{wheel}: its format is Wheel-Version {version or 'unknown'}; sagepip knows 1.x",
             advice="is the file whole? was it built by a newer tool?",
         )
+    if version != "1.0":
+        console.warn(f"{wheel}: its format is Wheel-Version {version}; sagepip knows 1.0")
 
 
 def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> None:
@@ -49,6 +63,9 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
+    for field in ("Metadata-Version", "Name", "Version"):
+        if len(headers.get_all(field)) > 1:
+            raise TargetError(f"{wheel}: METADATA states {field} twice", advice=_MALFORMED)
     metadata_version = headers.get("Metadata-Version") or ""
     if not re.fullmatch(r"[12]\.\d+", metadata_version):
         raise TargetError(
@@ -64,8 +81,10 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
         )
     try:
         same = Version(headers.get("Version") or "") == Version(version)
-    except InvalidVersion:
-        same = False
+    except InvalidVersion as error:
+        raise TargetError(
+            f"{wheel}: METADATA says version {headers.get('Version')}: {error}", advice=_MALFORMED
+        ) from error
     if not same:
         raise TargetError(
             f"{wheel}: METADATA says version {headers.get('Version')}, the file name {version}",
@@ -88,7 +107,10 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
     try:
         matches = SpecifierSet(wanted).contains(version, prereleases=True)
     except InvalidSpecifier as error:
-        raise TargetError(f"{wheel}: bad Requires-Python {wanted!r}: {error}") from error
+        raise TargetError(
+            f"{wheel}: bad Requires-Python {wanted!r}: {error}",
+            advice="use another version of it, or --ignore-requires-python",
+        ) from error
     if not matches:
         raise TargetError(
             f"{wheel} requires Python {wanted}; {python.executable} is {version}",
@@ -111,12 +133,30 @@ def check_tags(wheel: str, tags: Iterable[str], python: TargetPython) -> None:
     )
 
 
-def check_scripts(wheel: str, entry_points: str) -> None:
+@dataclass(frozen=True)
+class EntryPoint:
+    """An entry point that becomes a script.
+
+    Attributes:
+        section: ``console_scripts`` or ``gui_scripts``.
+        name: the script's.
+        reference: ``module:object``, without extras.
+    """
+
+    section: str
+    name: str
+    reference: str
+
+
+def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
     """Refuse console scripts and GUI scripts with dangerous names or impossible references.
 
     Args:
         wheel: the path, for messages.
         entry_points: the text of ``entry_points.txt``.
+
+    Returns:
+        The scripts.
 
     Raises:
         TargetError: see above, or the file cannot be parsed.
@@ -128,16 +168,30 @@ def check_scripts(wheel: str, entry_points: str) -> None:
     try:
         parser.read_string(entry_points)
     except Error as error:
-        raise TargetError(f"{wheel}: bad entry_points.txt: {error}") from error
+        raise TargetError(f"{wheel}: bad entry_points.txt: {error}", advice=_MALFORMED) from error
+    found: dict[str, EntryPoint] = {}
     for section in ("console_scripts", "gui_scripts"):
-        if not parser.has_section(section):
-            continue
-        for name, reference in parser.items(section):
+        for name, reference in parser.items(section) if parser.has_section(section) else ():
             check_script_name(wheel, name)
-            if not _OBJECT_REFERENCE.fullmatch(reference.strip()):
+            if name in found:
+                raise TargetError(f"{wheel}: it has the script {name} twice", advice=_MALFORMED)
+            match = _OBJECT_REFERENCE.fullmatch(reference.strip())
+            parts = f"{match[1]}.{match[2]}".split(".") if match else [""]
+            if match is None or not all(part.isidentifier() for part in parts):
                 raise TargetError(
-                    f"{wheel}: the script {name} refers to {reference!r}, not to module:function"
+                    f"{wheel}: the script {name} refers to {reference!r}, not to module:function",
+                    advice=_MALFORMED,
                 )
+            found[name] = EntryPoint(section, name, f"{match[1]}:{match[2]}")
+    return list(found.values())
+
+
+def format_scripts(scripts: Iterable[EntryPoint]) -> str:
+    """Return an ``entry_points.txt`` with just these scripts."""
+    by_section: dict[str, list[str]] = {}
+    for one in scripts:
+        by_section.setdefault(one.section, []).append(f"{one.name} = {one.reference}")
+    return "".join("\n".join([f"[{name}]", *lines, ""]) for name, lines in by_section.items())
 
 
 def check_script_name(wheel: str, name: str) -> None:
@@ -146,69 +200,118 @@ def check_script_name(wheel: str, name: str) -> None:
     Raises:
         TargetError: see above.
     """
-    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise TargetError(f"{wheel}: {name!r} is no name for a script")
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+        raise TargetError(f"{wheel}: {name!r} is no name for a script", advice=_HOSTILE)
+    if len(name.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
+        raise TargetError(f"{wheel}: the name is too long: {_shown(name)}", advice=_HOSTILE)
     if _INTERPRETER_NAME.fullmatch(name):
         raise TargetError(
             f"{wheel}: its script {name!r} would replace an interpreter",
-            advice="do not install this wheel",
+            advice=_HOSTILE,
         )
 
 
-def check_members(wheel: str, names: Sequence[str], dist_info: str, data: str) -> None:
-    """Refuse members whose names lead astray.
+def check_members(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
+    """Refuse members whose names lead astray or collide.
 
     Args:
         wheel: the path, for messages.
-        names: the names of all members.
-        dist_info: the name of the wheel's own dist-info directory.
-        data: the name of its ``.data`` directory.
+        names: the names of all members, as they stand in the archive.
+        metadata: what the wheel says of itself.
+
+    Returns:
+        The name of its ``.data`` directory, whether it has one or not.
 
     Raises:
-        TargetError: a duplicate, an absolute or climbing path, foreign metadata.
+        TargetError: a duplicate, an absolute or climbing path, a name that is too long, foreign
+            metadata, data in no scheme, a file that is a directory too.
     """
-    seen: set[str] = set()
+    data = _data_directory(wheel, names, metadata)
+    files: set[str] = set()
+    directories: set[str] = set()
     for name in names:
-        if name in seen:
-            raise TargetError(f"{wheel}: it holds {name!r} twice", advice="build it again")
-        seen.add(name)
-        parts = name.removesuffix("/").split("/")
-        if name.startswith("/") or "\\" in name or "\0" in name or {"", ".", ".."} & set(parts):
-            raise TargetError(
-                f"{wheel}: it holds {name!r}, which is no path inside a wheel",
-                advice="do not install this wheel",
-            )
+        path = name.removesuffix("/")
+        parts = path.split("/")
+        is_file = path == name
+        _check_name(wheel, name, parts)
+        if path in (files if is_file else directories):
+            raise TargetError(f"{wheel}: it holds {_shown(name)} twice", advice="build it again")
+        (files if is_file else directories).add(path)
         inner = parts[2:] if parts[0] == data else parts
-        if inner and inner[0].endswith((".dist-info", ".egg-info")) and parts[0] != dist_info:
+        foreign = inner and inner[0].lower().endswith(_METADATA)
+        if foreign and parts[0] != metadata.dist_info:
             raise TargetError(
-                f"{wheel}: it holds {name!r}, the metadata of another distribution",
-                advice="do not install this wheel",
+                f"{wheel}: it holds {_shown(name)}, the metadata of another distribution",
+                advice=_HOSTILE,
             )
+        if is_file and parts[0] == data and (len(parts) < 3 or parts[1] not in _SCHEMES):
+            raise TargetError(
+                f"{wheel}: it holds {_shown(name)}, which is in no scheme of its .data directory",
+                advice=f"there are {', '.join(_SCHEMES)}; build it again",
+            )
+    for path in files:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in directories:
+            directories.add(parent)
+            parent = parent.rpartition("/")[0]
+    for path in files & directories:
+        raise TargetError(
+            f"{wheel}: {_shown(path)} is both a file and a directory in it", advice=_MALFORMED
+        )
+    return data
 
 
-def check_hashes(wheel: str, rows: Iterable[tuple[str, str]]) -> None:
-    """Refuse a RECORD with duplicate paths or hashes that prove nothing.
-
-    Args:
-        wheel: the path, for messages.
-        rows: path and hash of each row.
+def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
+    """Refuse a dist-info directory that is of another name or version than the file name.
 
     Raises:
         TargetError: see above.
     """
-    seen: set[str] = set()
-    for path, digest in rows:
-        if path in seen:
-            raise TargetError(f"{wheel}: RECORD lists {path} twice", advice="build it again")
-        seen.add(path)
-        if digest.partition("=")[0].lower() in _WEAK_HASHES:
-            raise TargetError(
-                f"{wheel}: RECORD has the weak hash {digest.partition('=')[0]} for {path}",
-                advice="build it with a current tool",
-            )
+    if not metadata.is_own(metadata.dist_info.removesuffix(".dist-info")):
+        raise TargetError(
+            f"{wheel}: its metadata are in {metadata.dist_info}, the file name says "
+            f"{metadata.file_name}-{metadata.file_version}",
+            advice="do not rename wheels; build it again",
+        )
 
 
-def is_installation_metadata(name: str, dist_info: str) -> bool:
-    """Whether a member is one that installers write, so that the wheel's own does not count."""
-    parent, _, base = name.rpartition("/")
-    return parent == dist_info and base in _INSTALLATION_METADATA
+def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
+    """Return the ``.data`` directory, which need not be spelt as the file name is."""
+    from packaging.version import InvalidVersion, Version
+
+    own = []
+    for top in sorted({name.partition("/")[0] for name in names}):
+        stem = top.removesuffix(".data")
+        if stem == top:
+            continue
+        if metadata.is_own(stem):
+            own.append(top)
+            continue
+        try:
+            Version(stem.rpartition("-")[2] if "-" in stem else "")
+        except InvalidVersion:
+            continue  # a directory with an odd name
+        raise TargetError(
+            f"{wheel}: it holds {_shown(top)}, the data of another distribution", advice=_HOSTILE
+        )
+    if len(own) > 1:
+        raise TargetError(f"{wheel}: it holds both {' and '.join(own)}", advice=_MALFORMED)
+    return own[0] if own else f"{metadata.file_name}-{metadata.file_version}.data"
+
+
+def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
+    # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
+    odd = "\\" in name or any(ord(one) < 32 or ord(one) == 127 for one in name)
+    if name.startswith("/") or odd or {"", ".", ".."} & set(parts):
+        raise TargetError(
+            f"{wheel}: it holds {_shown(name)}, which is no path inside a wheel", advice=_HOSTILE
+        )
+    if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_BYTES for part in parts):
+        raise TargetError(f"{wheel}: a file name is too long: {_shown(name)}", advice=_HOSTILE)
+    if len(name.encode("utf-8", "surrogateescape")) > _PATH_BYTES:
+        raise TargetError(f"{wheel}: a path is too long: {_shown(name)}", advice=_HOSTILE)
+
+
+def _shown(name: str) -> str:
+    """Return a name for a message, quoted and not endless."""
+    return repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "…")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 # The kernel cuts the line after this many bytes (Linux before 5.1; others still do).
 _KERNEL_LIMIT = 127
+_LINE = 512
 # Where a path does not fit: as installer, uv and distlib (so pip) write it, quoted in their ways.
 _THROUGH_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n")
 
@@ -50,13 +51,31 @@ def split_script(data: bytes) -> tuple[str, bytes] | None:
     return (words[0], rest) if words and os.path.isabs(words[0]) else None
 
 
-def with_shebang(stream: BinaryIO, interpreter: str) -> bytes | None:
+def with_shebang(stream: BinaryIO, interpreter: str) -> BinaryIO | None:
     """Return a script of a wheel made to run with ``interpreter``, or None if it is left alone.
 
     Only scripts that begin with ``#!python`` are changed (binary distribution format, "Recommended
-    archiver features").
+    archiver features"), whatever follows on that line.
+
+    Args:
+        stream: the script; read on while the result is read.
+        interpreter: the path of the interpreter.
     """
-    first = stream.readline(512)
+    first = stream.readline(_LINE)
     if not first.startswith(b"#!python"):
         return None
-    return shebang(interpreter) + stream.read()
+    while first and not first.endswith(b"\n"):
+        first = stream.readline(_LINE)
+    return cast(BinaryIO, _Joined(shebang(interpreter), stream))
+
+
+class _Joined:
+    """Some bytes, and behind them a stream."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        head, self._head = self._head[:size], self._head[size:]
+        return head or self._rest.read(size)

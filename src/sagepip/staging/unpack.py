@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -19,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import installer
 from installer.destinations import WheelDestination
 from installer.exceptions import InstallerError
-from installer.records import Hash, InvalidRecordEntry, RecordEntry, parse_record_file
+from installer.records import Hash, InvalidRecordEntry, RecordEntry
 from installer.scripts import Script
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme as SchemeKey
@@ -30,6 +28,7 @@ from sagepip.ground.filesystem import remove_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
+from sagepip.staging.checked_archive import CheckedArchive, Member, archive_errors
 from sagepip.staging.hashing import HashingStream
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
@@ -66,6 +65,7 @@ def stage_wheel(
     additional_metadata: dict[str, bytes],
     compile_bytecode: bool,
     ignore_requires_python: bool = False,
+    accept_bad_record: bool = False,
 ) -> StagedDistribution:
     """Unpack a wheel into a staging area, complete with scripts, bytecode and RECORD.
 
@@ -76,6 +76,7 @@ def stage_wheel(
         additional_metadata: what the installer adds to the dist-info: INSTALLER and the like.
         compile_bytecode: whether to compile its modules.
         ignore_requires_python: accept it for a Python that it does not want.
+        accept_bad_record: warn where its RECORD and its content disagree, and install its content.
 
     Raises:
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
@@ -84,7 +85,10 @@ def stage_wheel(
     writer = _Writer(wheel, metadata, destination, compile_bytecode)
 
     def placement(final: str) -> _Placed:
-        live = area.locate(destination.live(final), metadata.dist_info)
+        try:
+            live = area.locate(destination.live(final), metadata.dist_info)
+        except TargetError as error:
+            raise TargetError(f"{wheel}: {error.problem}", advice=error.advice) from error
         writer.live_files.add(live)
         staged = area.claim(live, wheel)
         if staged is not None:
@@ -98,7 +102,15 @@ def stage_wheel(
         # Two wheels of one call may bring the same file, if it is the same.
         return _Placed(area.spare_path(), area.staged_path(live), other)
 
-    _unpack(wheel, metadata, writer, placement, additional_metadata, ignore_requires_python)
+    _unpack(
+        wheel,
+        metadata,
+        writer,
+        placement,
+        additional_metadata,
+        ignore_requires_python,
+        accept_bad_record,
+    )
     root = writer.root_directory
     return StagedDistribution(
         name=metadata.name,
@@ -136,29 +148,6 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
 
 
-def check_wheel(wheel: str) -> WheelMetadata:
-    """Read all of a wheel and apply every check that needs no target interpreter.
-
-    Args:
-        wheel: the path of the wheel.
-
-    Returns:
-        What it says of itself.
-
-    Raises:
-        TargetError: the wheel is damaged or hostile.
-    """
-    metadata = read_wheel_metadata(wheel)
-    try:
-        with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
-            source = _CheckedWheel(archive)
-            source.check(wheel, metadata)
-            source.validate_record(validate_contents=True)
-    except OSError as error:
-        raise TargetError(f"cannot read the wheel {wheel}: {error.strerror}") from error
-    return metadata
-
-
 def _unpack(
     wheel: str,
     metadata: WheelMetadata,
@@ -166,66 +155,55 @@ def _unpack(
     placement: _Placement,
     additional_metadata: dict[str, bytes],
     ignore_requires_python: bool,
+    accept_bad_record: bool = False,
 ) -> None:
     writer.placement = placement
-    with _wheel_errors(wheel), zipfile.ZipFile(wheel) as archive:
-        source = _CheckedWheel(archive)
-        source.check(wheel, metadata)
+    with archive_errors(wheel), _installer_errors(wheel), zipfile.ZipFile(wheel) as file:
+        archive = CheckedArchive(file, metadata, accept_bad_record)
         if not ignore_requires_python:
             gate.check_requires_python(wheel, metadata.headers, writer.destination.python)
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
-        with warnings.catch_warnings():
-            # installer warns of __pycache__ members, which it leaves out; so do we.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            installer.install(source, writer, additional_metadata)
+        installer.install(_Source(archive), writer, additional_metadata)
 
 
 @contextmanager
-def _wheel_errors(wheel: str) -> Iterator[None]:
+def _installer_errors(wheel: str) -> Iterator[None]:
     try:
         yield
-    except (InstallerError, InvalidRecordEntry, AssertionError, UnicodeDecodeError) as error:
+    except (InstallerError, InvalidRecordEntry, AssertionError) as error:
         raise TargetError(f"{wheel}: {error}", advice="the wheel is malformed") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TargetError(
-            f"{wheel}: {error}", advice="the file is damaged; fetch or build it again"
-        ) from error
 
 
-class _CheckedWheel(WheelFile):
-    """A wheel that has passed the gate, and whose members carry what RECORD says of them."""
+class _Source(WheelFile):
+    """A wheel that has passed the gate, as ``installer`` wants to see it.
 
-    def check(self, wheel: str, metadata: WheelMetadata) -> None:
-        """Apply all checks that need neither content nor target (:mod:`sagepip.staging.gate`)."""
-        names = self._zipfile.namelist()
-        gate.check_members(wheel, names, self.dist_info_dir, self.data_dir)
-        gate.check_wheel_version(wheel, metadata.wheel_headers)
-        gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
-        if "entry_points.txt" in self.dist_info_filenames:
-            gate.check_scripts(wheel, self.read_dist_info("entry_points.txt"))
-        if "RECORD" not in self.dist_info_filenames:
-            raise TargetError(
-                f"{wheel}: it holds no {self.dist_info_dir}/RECORD",
-                advice="the wheel is malformed; build it again",
-            )
-        rows = parse_record_file(self.read_dist_info("RECORD").splitlines())
-        gate.check_hashes(wheel, ((path, digest) for path, digest, _ in rows))
-        self.validate_record(validate_contents=False)
+    Args:
+        archive: the wheel, checked.
+    """
+
+    def __init__(self, archive: CheckedArchive) -> None:
+        super().__init__(archive.file)
+        self._archive = archive
+
+    @property
+    def dist_info_dir(self) -> str:
+        """The name of its dist-info directory."""
+        return self._archive.metadata.dist_info
+
+    @property
+    def data_dir(self) -> str:
+        """The name of its ``.data`` directory, as it is spelt in the wheel."""
+        return self._archive.data_directory
+
+    def read_dist_info(self, filename: str) -> str:
+        """Return a text that ``installer`` obeys: what the gate has understood of it."""
+        return self._archive.understood(filename)
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield the members as ``WheelFile`` does, with streams that know what to expect."""
-        for record, stream, is_executable in super().get_contents():
-            if gate.is_installation_metadata(record[0], self.dist_info_dir):
-                continue
-            yield record, cast(BinaryIO, _Member(stream, record)), is_executable
-
-
-class _Member:
-    """A member's stream together with its row of RECORD."""
-
-    def __init__(self, stream: BinaryIO, record: tuple[str, str, str]) -> None:
-        self.stream = stream
-        self.path, self.expected, self.size = record
+        """Yield what is to be installed, with streams that know what to expect."""
+        for member in self._archive.members():
+            record = (member.name, member.expected, "")
+            yield record, cast(BinaryIO, member), member.is_executable
 
 
 class _Writer(WheelDestination):
@@ -263,20 +241,22 @@ class _Writer(WheelDestination):
     ) -> RecordEntry:
         """Write one file, comparing it with its row of RECORD where it comes from the wheel."""
         name = os.fspath(path)
-        if not isinstance(stream, _Member):
+        if not isinstance(stream, Member):
             return self._write(scheme, name, stream, is_executable)
-        member: _Member = stream
+        member: Member = stream
         if scheme == "scripts":
-            gate.check_script_name(self.wheel, name)
+            if "/" not in name:
+                gate.check_script_name(self.wheel, name)
             hashing = HashingStream(member.stream, member.expected)
             script = with_shebang(cast(BinaryIO, hashing), self.destination.python.executable)
             if script is not None:
-                self._verify(member, hashing.digest(), hashing.size)
-                return self._write(scheme, name, io.BytesIO(script), True)
+                entry = self._write(scheme, name, script, True)
+                member.verify(hashing.digest())
+                return entry
             member.stream.seek(0)
             is_executable = True
         entry = self._write(scheme, name, member.stream, is_executable, member.expected)
-        self._verify(member, str(entry.hash_), entry.size or 0)
+        member.verify(str(entry.hash_))
         return entry
 
     def finalize_installation(
@@ -356,16 +336,3 @@ class _Writer(WheelDestination):
             bytecode = cache_path(final, tag)
             self.placement(bytecode)
             self._shared_bytecode.append(bytecode)
-
-    def _verify(self, member: _Member, digest: str, size: int) -> None:
-        if member.expected and digest != member.expected:
-            raise TargetError(
-                f"{self.wheel}: {member.path} is not what RECORD says (hash {digest}, expected "
-                f"{member.expected})",
-                advice="the wheel was altered or damaged; fetch or build it again",
-            )
-        if member.size and int(member.size) != size:
-            raise TargetError(
-                f"{self.wheel}: {member.path} has {size} bytes, RECORD says {member.size}",
-                advice="the wheel was altered or damaged; fetch or build it again",
-            )

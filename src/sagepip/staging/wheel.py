@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -12,6 +13,10 @@ from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 
 _METADATA_BYTES = 16 << 20
+# RECORD has a row for each file, of 100 bytes or so.
+_RECORD_BYTES = 32 << 20
+_DIGITS = "0123456789"
+_NAME = re.compile(r"[A-Za-z0-9]([\w.]*[A-Za-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,20 @@ class WheelMetadata:
     @property
     def root_is_purelib(self) -> bool:
         """Whether its root goes to purelib (else platlib)."""
-        return self.wheel_headers.get("Root-Is-Purelib") == "true"
+        return (self.wheel_headers.get("Root-Is-Purelib") or "").lower() == "true"
+
+    def is_own(self, stem: str) -> bool:
+        """Whether ``NAME-VERSION`` is name and version of the file name, maybe spelt otherwise."""
+        from packaging.utils import canonicalize_name
+        from packaging.version import InvalidVersion, Version
+
+        name, _, version = stem.rpartition("-")
+        if canonicalize_name(name) != canonicalize_name(self.file_name):
+            return False
+        try:
+            return version == self.file_version or Version(version) == Version(self.file_version)
+        except InvalidVersion:
+            return False
 
 
 def check_regular_file(path: str, kind: str) -> None:
@@ -70,9 +88,13 @@ def check_regular_file(path: str, kind: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise TargetError(f"cannot read the {kind} {path}: {error.strerror}") from error
+        raise TargetError(
+            f"cannot read the {kind} {path}: {error.strerror}", advice="check the path"
+        ) from error
     if not stat.S_ISREG(mode):
-        raise TargetError(f"{path} is not a {kind}: it is not a regular file")
+        raise TargetError(
+            f"{path} is not a {kind}: it is not a regular file", advice=f"give a {kind} file"
+        )
 
 
 def read_wheel_metadata(path: str) -> WheelMetadata:
@@ -89,8 +111,8 @@ def read_wheel_metadata(path: str) -> WheelMetadata:
     try:
         with zipfile.ZipFile(path) as archive:
             dist_info = _find_dist_info(path, archive)
-            metadata = _read_text(path, archive, f"{dist_info}/METADATA")
-            wheel = _read_text(path, archive, f"{dist_info}/WHEEL")
+            metadata = read_text(path, archive, f"{dist_info}/METADATA")
+            wheel = read_text(path, archive, f"{dist_info}/WHEEL")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise TargetError(
             f"{path}: {error}", advice="the file is damaged; fetch or build it again"
@@ -106,7 +128,12 @@ def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:
     """Split a wheel's file name (binary distribution format, "File name convention")."""
     name = os.path.basename(path)
     parts = name.removesuffix(".whl").split("-")
-    if not name.endswith(".whl") or len(parts) not in (5, 6) or not all(parts):
+    is_wheel = name.endswith(".whl") and len(parts) in (5, 6) and all(parts)
+    if (
+        not is_wheel
+        or not _NAME.fullmatch(parts[0])
+        or not (len(parts) == 5 or parts[2][0] in _DIGITS)
+    ):
         raise TargetError(
             f"{path}: {name!r} is not the file name of a wheel",
             advice="NAME-VERSION-PYTHON-ABI-PLATFORM.whl; do not rename wheels",
@@ -122,8 +149,9 @@ def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:
 
 def _find_dist_info(path: str, archive: zipfile.ZipFile) -> str:
     tops = {name.partition("/")[0] for name in archive.namelist()}
-    found = sorted(name for name in tops if name.endswith(".dist-info"))
-    if len(found) != 1:
+    # importlib.metadata finds metadata whatever the case of its name.
+    found = sorted(name for name in tops if name.lower().endswith(".dist-info"))
+    if len(found) != 1 or not found[0].endswith(".dist-info"):
         raise TargetError(
             f"{path}: it holds {len(found) or 'no'} .dist-info directories "
             f"({', '.join(found) or 'one is needed'})",
@@ -132,16 +160,35 @@ def _find_dist_info(path: str, archive: zipfile.ZipFile) -> str:
     return found[0]
 
 
-def _read_text(path: str, archive: zipfile.ZipFile, member: str) -> str:
+def read_text(path: str, archive: zipfile.ZipFile, member: str) -> str:
+    """Read a member that is a text.
+
+    Args:
+        path: the wheel, for messages.
+        archive: it, opened.
+        member: the name of the member.
+
+    Raises:
+        TargetError: it is not there, too large, or not UTF-8.
+    """
     try:
         info = archive.getinfo(member)
     except KeyError:
         raise TargetError(
             f"{path}: it holds no {member}", advice="the wheel is malformed; build it again"
         ) from None
-    if info.file_size > _METADATA_BYTES:
-        raise TargetError(f"{path}: {member} is unreasonably large ({info.file_size} bytes)")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile unpacks the other methods without a bound.
+        raise NotImplementedError(f"{member} is compressed by method {info.compress_type}")
+    if info.file_size > (_RECORD_BYTES if member.endswith("/RECORD") else _METADATA_BYTES):
+        raise TargetError(
+            f"{path}: {member} is unreasonably large ({info.file_size} bytes)",
+            advice="do not install this wheel",
+        )
     try:
         return archive.read(info).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise TargetError(f"{path}: {member} is not UTF-8: {error}") from error
+        raise TargetError(
+            f"{path}: {member} is not UTF-8: {error}",
+            advice="the wheel is malformed; build it again",
+        ) from error

@@ -37,9 +37,12 @@ def parse_record(text: str) -> list[RecordRow]:
     Raises:
         BadRecord: a row has not three fields, no path, or a size that is no number.
     """
+    import io
+
     rows: list[RecordRow] = []
     try:
-        for number, fields in enumerate(csv.reader(text.splitlines()), 1):
+        # Not splitlines(), to which some characters of names end a line.
+        for number, fields in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
             if not fields:
                 continue
             if len(fields) != 3 or not fields[0]:

@@ -106,7 +106,9 @@ class Territory:
             raise OutOfBounds(f"{live} is the name of an interpreter")
         if name == "pyvenv.cfg" and resolved == self.data_root:
             raise OutOfBounds(f"{live} configures the interpreter")
-        if root in self.module_roots and parts[0].endswith(_METADATA) and parts[0] != own_metadata:
+        # importlib.metadata finds metadata whatever the case of its name.
+        is_metadata = root in self.module_roots and parts[0].lower().endswith(_METADATA)
+        if is_metadata and parts[0] != own_metadata:
             raise OutOfBounds(f"{live} is metadata of another distribution")
         return live
 

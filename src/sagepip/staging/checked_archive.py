@@ -1,0 +1,202 @@
+"""A wheel that has passed every check that needs no target, and its members, verified when read.
+
+Each member's hash is compared with RECORD while it is read. Nothing is unpacked beyond the size
+that the central directory of the zip file and RECORD agree on.
+"""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from sagepip.ground import console
+from sagepip.ground.errors import TargetError
+from sagepip.staging import gate
+from sagepip.staging.hashing import HashingStream
+from sagepip.staging.record_gate import bad_record, check_record, read_record
+from sagepip.staging.wheel import WheelMetadata, read_text, read_wheel_metadata
+from sagepip.staging.zip_layout import check_layout
+from sagepip.transaction.record import RecordRow
+
+_CHUNK = 1 << 18
+_INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
+
+
+def check_wheel(wheel: str) -> WheelMetadata:
+    """Read all of a wheel and apply every check that needs no target interpreter.
+
+    Args:
+        wheel: the path of the wheel.
+
+    Returns:
+        What it says of itself.
+
+    Raises:
+        TargetError: the wheel is damaged or hostile.
+    """
+    metadata = read_wheel_metadata(wheel)
+    try:
+        with archive_errors(wheel), zipfile.ZipFile(wheel) as file:
+            for member in CheckedArchive(file, metadata).members():
+                member.read_through()
+    except OSError as error:
+        raise TargetError(
+            f"cannot read the wheel {wheel}: {error.strerror}", advice="check the path"
+        ) from error
+    return metadata
+
+
+@contextmanager
+def archive_errors(wheel: str) -> Iterator[None]:
+    """Turn what reading a zip file raises into one line about the wheel."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TargetError(
+            f"{wheel}: {error}", advice="the file is damaged; fetch or build it again"
+        ) from error
+
+
+class CheckedArchive:
+    """A wheel that has passed the gate.
+
+    Args:
+        file: the wheel, opened.
+        metadata: what it says of itself.
+        accept_bad_record: warn where RECORD and content disagree, and go by the content.
+
+    Attributes:
+        data_directory: the name of its ``.data`` directory, as it is spelt in it.
+
+    Raises:
+        TargetError: it does not pass (:mod:`sagepip.staging.gate`).
+    """
+
+    def __init__(
+        self, file: zipfile.ZipFile, metadata: WheelMetadata, accept_bad_record: bool = False
+    ) -> None:
+        self.file = file
+        self.metadata = metadata
+        self._accept_bad_record = accept_bad_record
+        wheel, entries = metadata.path, file.infolist()
+        names = [entry.orig_filename for entry in entries]
+        self.data_directory = gate.check_members(wheel, names, metadata)
+        with open(wheel, "rb") as stream:
+            check_layout(wheel, stream, entries)
+        gate.check_wheel_version(wheel, metadata.wheel_headers)
+        gate.check_dist_info(wheel, metadata)
+        gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
+        self._scripts = self._read_scripts(names)
+        self._rows = self._read_rows(entries)
+
+    def _read_scripts(self, names: list[str]) -> list[gate.EntryPoint]:
+        member = f"{self.metadata.dist_info}/entry_points.txt"
+        if member not in names:
+            return []
+        text = read_text(self.metadata.path, self.file, member)
+        return gate.check_scripts(self.metadata.path, text)
+
+    def _read_rows(self, entries: list[zipfile.ZipInfo]) -> dict[str, RecordRow]:
+        wheel, dist_info = self.metadata.path, self.metadata.dist_info
+        sizes = {one.filename: one.file_size for one in entries if not one.is_dir()}
+        try:
+            rows = read_record(wheel, read_text(wheel, self.file, f"{dist_info}/RECORD"))
+            return check_record(wheel, rows, sizes, dist_info)
+        except TargetError as error:
+            if not self._accept_bad_record:
+                raise
+            _warn_of_bad_record(error)
+            return {}
+
+    def understood(self, name: str) -> str:
+        """Return a text of the dist-info with nothing in it but what the gate has understood.
+
+        Args:
+            name: WHEEL or entry_points.txt.
+        """
+        if name == "entry_points.txt":
+            return gate.format_scripts(self._scripts)
+        assert name == "WHEEL", name
+        root_is_purelib = "true" if self.metadata.root_is_purelib else "false"
+        return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {root_is_purelib}\n"
+
+    def members(self) -> Iterator[Member]:
+        """Yield what is to be installed, each to be read before the next.
+
+        What is not, is compared with RECORD nevertheless: bytecode, which would be run unread;
+        what installers write themselves; scripts in place of which entry points stand.
+        """
+        dist_info = self.metadata.dist_info
+        left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
+        left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self._scripts}
+        for entry in self.file.infolist():
+            name = entry.filename
+            if entry.is_dir() or name == f"{dist_info}/RECORD":
+                continue
+            mode = entry.external_attr >> 16
+            with self.file.open(entry) as content:
+                member = Member(
+                    name,
+                    cast(BinaryIO, content),
+                    self._rows.get(name, RecordRow(name)).digest,
+                    bool(stat.S_ISREG(mode) and mode & 0o111),
+                    self,
+                )
+                if name in left_out or "__pycache__" in name.split("/")[:-1]:
+                    member.read_through()
+                else:
+                    yield member
+
+    def refuse(self, problem: str) -> None:
+        """Raise that RECORD is not right, or warn of it."""
+        error = bad_record(self.metadata.path, problem)
+        if not self._accept_bad_record:
+            raise error
+        _warn_of_bad_record(error)
+
+
+class Member:
+    """A member of a wheel.
+
+    Attributes:
+        name: of it.
+        stream: its content.
+        expected: its hash as RECORD says; empty if it says nothing.
+        is_executable: whether it is marked so.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stream: BinaryIO,
+        expected: str,
+        is_executable: bool,
+        archive: CheckedArchive,
+    ) -> None:
+        self.name = name
+        self.stream = stream
+        self.expected = expected
+        self.is_executable = is_executable
+        self._archive = archive
+
+    def read_through(self) -> None:
+        """Read all of it, only to compare it."""
+        hashing = HashingStream(self.stream, self.expected)
+        while hashing.read(_CHUNK):
+            pass
+        self.verify(hashing.digest())
+
+    def verify(self, digest: str) -> None:
+        """Compare the hash of what was read with RECORD, whose size has been compared before."""
+        if self.expected and digest != self.expected:
+            self._archive.refuse(
+                f"{self.name} is not what RECORD says (hash {digest}, expected {self.expected})"
+            )
+
+
+def _warn_of_bad_record(error: TargetError) -> None:
+    console.warn(f"{error.problem}; installed as it is, as --accept-bad-record says")

@@ -6,6 +6,7 @@
 # make sdists  real source archives, built offline by sagepip and by pip, and compared
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
+# make input-table  hostile and odd wheels: sagepip beside pip, uv and installer (docs/input.md)
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists stress bench-building filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists stress bench-building input-table filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -49,6 +50,9 @@ stress: $(READY)
 
 bench-building: $(READY)
 	$(BIN)/python -m bench.building $(BUILDING_FLAGS)
+
+input-table: $(READY)
+	$(BIN)/python -m bench.input_table $(INPUT_FLAGS)
 
 filesystem: $(READY)
 	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))

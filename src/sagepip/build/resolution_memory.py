@@ -201,10 +201,12 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    from sagepip.build.wheelhouse import candidates
+    from sagepip.build.wheelhouse import candidates_by_project
     from sagepip.ground.errors import SagepipError
     from sagepip.staging.wheel import read_wheel_metadata
 
+    # Once: looking through a large wheelhouse for each project would take seconds.
+    files = candidates_by_project(find_links)
     waiting = [str(canonicalize_name(Requirement(one).name)) for one in requirements]
     seen: set[str] = set()
     while waiting:
@@ -212,7 +214,7 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
         if name in seen:
             continue
         seen.add(name)
-        for path in candidates(name, find_links):
+        for path in files.get(name, ()):
             if not path.endswith(".whl"):
                 return None
             try:

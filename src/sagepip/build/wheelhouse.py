@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import TargetError
@@ -34,16 +35,26 @@ def candidates(name: str, find_links: Iterable[str]) -> list[str]:
     """
     from packaging.utils import canonicalize_name
 
-    wanted = canonicalize_name(name)
-    found = []
+    return candidates_by_project(find_links).get(canonicalize_name(name), [])
+
+
+def candidates_by_project(find_links: Iterable[str]) -> dict[str, list[str]]:
+    """Return the wheels and sdists of all projects, by their canonical names.
+
+    Args, order: as of :func:`candidates`.
+    """
+    found: dict[str, list[tuple[Version, bool, str]]] = {}
     for place in find_links:
         for path in _files(place):
             parsed = parse_file_name(os.path.basename(path))
-            if parsed is not None and parsed[0] == wanted:
-                found.append((parsed[1], path.endswith(".whl"), path))
-    return [path for _, _, path in sorted(found, reverse=True)]
+            if parsed is not None:
+                found.setdefault(parsed[0], []).append((parsed[1], path.endswith(".whl"), path))
+    return {
+        name: [path for _, _, path in sorted(files, reverse=True)] for name, files in found.items()
+    }
 
 
+@cache
 def parse_file_name(file_name: str) -> tuple[str, Version] | None:
     """Return the canonical project name and version of a wheel's or sdist's file name, or None.
 

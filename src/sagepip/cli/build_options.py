@@ -16,8 +16,8 @@ _ABOUT = """\
 Build wheels and store them; nothing is installed. The absolute path of each wheel is printed on
 stdout, one a line, and nothing else. TARGET is a directory with a project, an sdist, NAME @
 file:///PATH, or a requirement that the wheelhouse has a source of; a wheel is stored as it is.
-Runtime dependencies are not built, as with pip wheel --no-deps. All that is asked for is stored, or
-nothing."""
+Without any it is the project in the current directory. Runtime dependencies are not built, as with
+pip wheel --no-deps. All that is asked for is stored, or nothing."""
 
 _INSTALL_ONLY = "build installs nothing; give it to sagepip install"
 
@@ -140,7 +140,7 @@ def _others() -> tuple[Option, ...]:
 BUILD = Form(
     _ABOUT,
     _GROUPS,
-    "TARGET...",
+    "[TARGET...]",
     (*_WITHOUT_EFFECT, *PIP_WITHOUT_EFFECT),
     (*_REFUSED, *_others()),
 )

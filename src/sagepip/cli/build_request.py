@@ -16,6 +16,9 @@ from sagepip.operations.build import BuildRequest
 from sagepip.operations.requirements_file import ConfigSettings, read_requirements
 from sagepip.operations.targets import SourceDirectory
 
+_PROJECT_FILES = ("pyproject.toml", "setup.py")
+_BUILD_WHEEL = "-w takes one, as in pip wheel; what -w of python -m build means is the default"
+
 
 def build_request(
     settings: Settings, targets: Sequence[str], environ: Mapping[str, str]
@@ -32,8 +35,7 @@ def build_request(
         TargetError: a file or the target interpreter is not there.
     """
     files = [read_requirements(path, environ) for path in settings.items("requirement")]
-    if not targets and not files:
-        raise UsageError("nothing to build", advice="give a TARGET or -r FILE; see --help")
+    targets = targets or ([] if files else [_project_here(settings)])
     python = find_target_python(settings.text("python"), environ)
     build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
     found, own_settings = find_targets(targets, (), files, python)
@@ -59,6 +61,27 @@ def build_request(
     )
 
 
+def _project_here(settings: Settings) -> str:
+    """Return what is built where nothing is named: as by python -m build, the project here.
+
+    Raises:
+        UsageError: there is none here, or a project stands where -w takes a directory to store in.
+    """
+    directory = settings.text("wheel_dir")
+    if directory is not None and _is_project(directory):
+        raise UsageError(
+            f"nothing to build: -w takes the directory to store in, here {directory}",
+            advice=_BUILD_WHEEL,
+        )
+    if not _is_project(os.curdir):
+        raise UsageError("nothing to build", advice="give a TARGET or -r FILE; see --help")
+    return os.curdir
+
+
+def _is_project(directory: str) -> bool:
+    return any(os.path.isfile(os.path.join(directory, one)) for one in _PROJECT_FILES)
+
+
 def _directory(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool]:
     """Return where to store, and whether that is the wheelhouse, which keeps one a project."""
     given = settings.text("wheel_dir")
@@ -67,11 +90,9 @@ def _directory(settings: Settings, environ: Mapping[str, str]) -> tuple[str, boo
         return os.path.abspath(os.path.expanduser(given or os.curdir)), False
     if given is None:
         return os.path.abspath(wheelhouse or os.curdir), bool(wheelhouse)
-    if given.startswith("-"):
-        raise UsageError(
-            f"not a directory: {given}",
-            advice="-w takes one, as in pip wheel; what -w of python -m build means is the default",
-        )
+    if given.startswith("-") or set(given) <= set("nsxv"):
+        # python -m build -wn: the letters behind -w were meant for options.
+        raise UsageError(f"not a directory: {given}", advice=_BUILD_WHEEL)
     directory = os.path.abspath(os.path.expanduser(given))
     same = bool(wheelhouse) and os.path.realpath(wheelhouse or "") == os.path.realpath(directory)
     return directory, same

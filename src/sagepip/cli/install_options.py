@@ -106,6 +106,9 @@ WHERE_TO = (
         help="install below this directory, as DESTDIR, what is named and no dependencies; "
         "default: SAGE_DESTDIR",
     ),
+    Option(
+        ("--destdir",), Kind.TEXT, Status.OWN, "root", "as --root (the name of installer)", "DIR"
+    ),
     _same("-t", "--target", kind=Kind.TEXT, metavar="DIR", help="install straight into DIR"),
     _same("--break-system-packages", help="install though the Python is externally managed"),
     Option(

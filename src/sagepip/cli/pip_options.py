@@ -1,4 +1,4 @@
-"""The options of pip's that have no effect here, or are refused: data only."""
+"""The options of pip's, and of installer's, that have no effect here or are refused: data only."""
 
 from __future__ import annotations
 
@@ -83,8 +83,18 @@ _OTHER_PLATFORM = "give the interpreter to install for with --python"
 _BACKEND = "pip 23.1 removed it; use --config-settings"
 _REQUIREMENTS = "put the requirements into a file and give it with -r"
 
+_INSTALLER = _options(
+    Status.REFUSED,
+    Kind.WHOLE,
+    {
+        "--compile-bytecode": "give --compile or --no-compile",
+        "--interpreter": "give the interpreter to install for with --python",
+    },
+)
+
 REFUSED = (
     *_NETWORK,
+    *_INSTALLER,
     *_options(
         Status.NOT_YET,
         Kind.WHOLE,

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.requirements_text import logical_lines
@@ -81,8 +81,11 @@ def _read(path: str, including: tuple[str, ...]) -> Iterator[Constraint]:
             continue  # how to reach an index is of no interest here
         origin = f"{path}, line {number}"
         try:
-            yield Constraint(Requirement(line), origin)
-        except InvalidRequirement as error:
+            requirement = Requirement(line)
+            if requirement.marker is not None:
+                requirement.marker.evaluate({"extra": ""})  # some comparisons have no truth
+        except (ValueError, RecursionError) as error:
             raise TargetError(
                 f"{origin}: not a constraint: {line}", advice="write NAME and a version specifier"
             ) from error
+        yield Constraint(requirement, origin)

@@ -71,6 +71,8 @@ def _decoded(path: str) -> str:
         ) from error
     except LookupError as error:
         raise TargetError(f"{path}: unknown encoding: {encoding}", advice="use UTF-8") from error
+    except UnicodeError as error:  # of codecs that are no encodings of a text, as idna
+        raise TargetError(f"{path}: not {encoding}: {error}", advice="use UTF-8") from error
     if "\0" in text:
         number = text.count("\n", 0, text.index("\0")) + 1
         raise TargetError(f"{path}, line {number}: a NUL character", advice="is it a text file?")

@@ -110,7 +110,7 @@ def _truth(variable: str, text: str, *, number: bool = False) -> int:
         return 1
     if text.lower() in _FALSE:
         return 0
-    if number and text.isdecimal():
+    if number and text.isdecimal() and len(text) < 5:
         return int(text)
     raise UsageError(f"not a truth value: {variable}={text}", advice="use 1 or 0, yes or no")
 

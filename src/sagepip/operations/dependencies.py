@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from sagepip.build.wheelhouse import candidates, parse_file_name
 from sagepip.ground.errors import TargetError
@@ -47,8 +47,10 @@ def check_requirements(wheel: str, headers: Headers) -> None:
     """
     for text in headers.get_all("Requires-Dist"):
         try:
-            Requirement(text)
-        except InvalidRequirement as error:
+            marker = Requirement(text).marker
+            if marker is not None:
+                marker.evaluate({"extra": ""})  # some comparisons have no truth
+        except (ValueError, RecursionError) as error:
             raise TargetError(
                 f"{wheel}: bad Requires-Dist {text!r}: {error}",
                 advice="use another version of it, or --no-deps",
@@ -121,5 +123,5 @@ def split_by_availability(
 def _contains(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return not requirement.specifier

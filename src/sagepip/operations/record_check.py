@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.headers import Headers
@@ -212,5 +212,5 @@ def _same_version(first: str, second: str) -> bool:
     """Whether two spellings are one version; a directory's name has ``_`` for ``-``."""
     try:
         return Version(first.replace("_", "-")) == Version(second.replace("_", "-"))
-    except InvalidVersion:
+    except ValueError:
         return re.sub(r"[^A-Za-z0-9]+", "-", first) == re.sub(r"[^A-Za-z0-9]+", "-", second)

@@ -122,8 +122,13 @@ def path_from_file_url(url: str) -> str:
 
 
 def _wanted(shown: str, marker: Marker | None, markers: Callable[[], Mapping[str, str]]) -> bool:
-    if marker is None or marker.evaluate(dict(markers())):
-        return True
+    try:
+        if marker is None or marker.evaluate(dict(markers())):
+            return True
+    except ValueError as error:
+        raise UsageError(
+            f"the marker of {shown} has no truth: {error}", advice="compare versions or texts"
+        ) from error
     console.detail(f"Ignoring {shown}: markers {str(marker)!r} don't match your environment")
     return False
 
@@ -199,7 +204,7 @@ def _requirement(text: str) -> Requirement:
     spaced = text.replace("; ", " ; ", 1) if "@" in text else text
     try:
         return Requirement(spaced)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         why = str(error).splitlines()[0]
         advice = "write NAME==VERSION, a path with a slash, or NAME @ file:///PATH"
         if "=" in text and not any(op in text for op in ("==", "<=", ">=", "~=", "!=")):
@@ -215,7 +220,7 @@ def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
         return body.strip(), None
     try:
         return body.strip(), Marker(marker.strip())
-    except InvalidMarker as error:
+    except (InvalidMarker, RecursionError) as error:
         why = str(error).splitlines()[0]
         raise UsageError(
             f"not a marker: {text}: {why}", advice="write PATH ; python_version < '3.13'"

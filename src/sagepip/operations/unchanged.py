@@ -7,11 +7,10 @@ import configparser
 import hashlib
 import os
 import zipfile
-import zlib
 
 from sagepip.ground.errors import ConflictError, TargetError
 from sagepip.ground.filesystem import open_regular
-from sagepip.staging.wheel import WheelMetadata, read_text
+from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
 from sagepip.transaction.installed import InstalledDistribution, canonical_name
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
 
@@ -43,7 +42,7 @@ def is_installed_intact(
         record = installed.record
     except (BadRecord, ConflictError, TargetError, OSError):
         return False  # a wheel that is none is for the gate to refuse
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+    except UNREADABLE:
         return False
     except configparser.Error:
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -18,7 +17,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.staging import gate
 from sagepip.staging.hashing import HashingStream
 from sagepip.staging.record_gate import bad_record, check_record, read_record
-from sagepip.staging.wheel import WheelMetadata, read_text, read_wheel_metadata
+from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text, read_wheel_metadata
 from sagepip.staging.zip_layout import check_layout
 from sagepip.transaction.record import RecordRow
 
@@ -55,7 +54,7 @@ def archive_errors(wheel: str) -> Iterator[None]:
     """Turn what reading a zip file raises into one line about the wheel."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise TargetError(
             f"{wheel}: {error}", advice="the file is damaged; fetch or build it again"
         ) from error

@@ -61,7 +61,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
         TargetError: METADATA is of an unknown major version, or its name or version differ.
     """
     from packaging.utils import canonicalize_name
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     for field in ("Metadata-Version", "Name", "Version"):
         if len(headers.get_all(field)) > 1:
@@ -81,7 +81,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
         )
     try:
         same = Version(headers.get("Version") or "") == Version(version)
-    except InvalidVersion as error:
+    except ValueError as error:
         raise TargetError(
             f"{wheel}: METADATA says version {headers.get('Version')}: {error}", advice=_MALFORMED
         ) from error
@@ -98,7 +98,7 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
     Raises:
         TargetError: Requires-Python leaves it out, or cannot be understood.
     """
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     wanted = headers.get("Requires-Python")
     if not wanted:
@@ -106,7 +106,7 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
     version = ".".join(map(str, python.version))
     try:
         matches = SpecifierSet(wanted).contains(version, prereleases=True)
-    except InvalidSpecifier as error:
+    except ValueError as error:
         raise TargetError(
             f"{wheel}: bad Requires-Python {wanted!r}: {error}",
             advice="use another version of it, or --ignore-requires-python",
@@ -277,7 +277,7 @@ def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
 
 def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
     """Return the ``.data`` directory, which need not be spelt as the file name is."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     own = []
     for top in sorted({name.partition("/")[0] for name in names}):
@@ -289,7 +289,7 @@ def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -
             continue
         try:
             Version(stem.rpartition("-")[2] if "-" in stem else "")
-        except InvalidVersion:
+        except ValueError:
             continue  # a directory with an odd name
         raise TargetError(
             f"{wheel}: it holds {_shown(top)}, the data of another distribution", advice=_HOSTILE

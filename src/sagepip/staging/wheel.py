@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 
@@ -12,6 +13,17 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 
+# What reading a zip file raises that is none, or no good one (ValueError: a name is no UTF-8).
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 _METADATA_BYTES = 16 << 20
 # RECORD has a row for each file, of 100 bytes or so.
 _RECORD_BYTES = 32 << 20
@@ -64,14 +76,14 @@ class WheelMetadata:
     def is_own(self, stem: str) -> bool:
         """Whether ``NAME-VERSION`` is name and version of the file name, maybe spelt otherwise."""
         from packaging.utils import canonicalize_name
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         name, _, version = stem.rpartition("-")
         if canonicalize_name(name) != canonicalize_name(self.file_name):
             return False
         try:
             return version == self.file_version or Version(version) == Version(self.file_version)
-        except InvalidVersion:
+        except ValueError:
             return False
 
 
@@ -113,7 +125,7 @@ def read_wheel_metadata(path: str) -> WheelMetadata:
             dist_info = _find_dist_info(path, archive)
             metadata = read_text(path, archive, f"{dist_info}/METADATA")
             wheel = read_text(path, archive, f"{dist_info}/WHEEL")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise TargetError(
             f"{path}: {error}", advice="the file is damaged; fetch or build it again"
         ) from error

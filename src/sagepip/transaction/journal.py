@@ -174,7 +174,7 @@ def read_journal(site: str) -> Journal | None:
         )
         owner, what, name = str(read["owner"]), str(read["what"]), str(read["transaction"])
         others = [os.path.normpath(os.path.join(site, str(other))) for other in read["others"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, "it makes no sense") from error
     if os.sep in name or name in ("", ".", ".."):
         raise _bad(path, "it makes no sense")

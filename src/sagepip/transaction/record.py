@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from sagepip.ground.light_dataclass import dataclass
 
+# No file is larger; int() refuses thousands of digits.
+_SIZE_DIGITS = 20
+
 
 @dataclass(frozen=True)
 class RecordRow:
@@ -50,8 +53,8 @@ def parse_record(text: str) -> list[RecordRow]:
             path, digest, size = fields
             if "\0" in path:
                 raise BadRecord(f"row {number}: no file has such a name")
-            if size and not size.isdecimal():
-                raise BadRecord(f"row {number}: the size {size!r} is not a number")
+            if size and not (size.isdecimal() and len(size) <= _SIZE_DIGITS):
+                raise BadRecord(f"row {number}: the size {size[:40]!r} is not a number of bytes")
             rows.append(RecordRow(path, digest, int(size) if size else None))
     except csv.Error as error:
         raise BadRecord(str(error)) from error

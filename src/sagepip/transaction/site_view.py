@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
@@ -62,7 +62,7 @@ class SiteView:
             return False
         try:
             version = Version(found.stated_version)
-        except InvalidVersion:
+        except ValueError:
             return not requirement.specifier
         return requirement.specifier.contains(version, prereleases=True)
 
@@ -102,10 +102,11 @@ def active(
     for text in requires:
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+            applies = requirement.marker is None or any(
+                requirement.marker.evaluate({**environment, "extra": extra})
+                for extra in ("", *sorted(wanted))
+            )
+        except (ValueError, RecursionError):
             continue  # as pip: an old distribution's mistake is not the user's
-        if requirement.marker is None or any(
-            requirement.marker.evaluate({**environment, "extra": extra})
-            for extra in ("", *sorted(wanted))
-        ):
+        if applies:
             yield requirement

@@ -1,0 +1,258 @@
+"""The parsers that are fuzzed: how bytes reach each, and what must be so of what it answers.
+
+Each either gives a result or raises the error that it documents; any other exception is a finding.
+Where there is a writer, what was read and written reads back as the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# Imported here and not only where it is used: a fuzzer watches what is imported with this module.
+import packaging.requirements
+import packaging.specifiers
+import packaging.utils
+import packaging.version  # noqa: F401
+
+from sagepip.cli.build_options import BUILD
+from sagepip.cli.environment import given_by_install_flags, given_by_pip_variables
+from sagepip.cli.install_options import INSTALL
+from sagepip.cli.option import OptionTable
+from sagepip.cli.settings import Given
+from sagepip.cli.uninstall_options import UNINSTALL
+from sagepip.ground.errors import SagepipError
+from sagepip.ground.headers import Headers
+from sagepip.ground.target_python import TargetPython
+from sagepip.operations.dependencies import check_requirements
+from sagepip.operations.option_words import read_words
+from sagepip.operations.requirements_file import read_requirements
+from sagepip.operations.target_parsing import parse_editable, parse_target
+from sagepip.staging import gate
+from sagepip.staging.checked_archive import check_wheel
+from sagepip.staging.record_gate import check_record, read_record
+from sagepip.transaction.journal import format_journal, journal_path, read_journal
+from sagepip.transaction.record import (
+    BadRecord,
+    format_record,
+    parse_installed_files,
+    parse_record,
+)
+from tests.corpus.raw_zip import Entry, write_zip
+from tests.wheels import digest
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+_INFO = "demo-1.0.dist-info"
+_MEMBERS = {
+    f"{_INFO}/METADATA": b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+    f"{_INFO}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    f"{_INFO}/entry_points.txt": b"[console_scripts]\ndemo = demo:main\n",
+    "demo.py": b"x = 1\n",
+}
+_RECORD = "".join(
+    f"{name},{digest(text)},{len(text)}\n" for name, text in _MEMBERS.items()
+).encode()
+_TEXTS = (*_MEMBERS, f"{_INFO}/RECORD")
+_TABLES: tuple[OptionTable, ...] = (INSTALL, BUILD.table, UNINSTALL.table)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One parser.
+
+    Attributes:
+        check: gives it some bytes; raises what is a finding.
+        seeds: inputs to begin with.
+    """
+
+    check: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+@contextmanager
+def _may_refuse(*errors: type[Exception]) -> Iterator[None]:
+    refusals: tuple[type[Exception], ...] = (SagepipError, *errors)
+    try:
+        yield
+    except refusals as error:
+        # The line that a user gets is made of it.
+        assert str(error)
+
+
+def _text(data: bytes) -> str | None:
+    """Return the text that a reader of files gets, or None where it does not get so far."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _place() -> Path:
+    """Return the directory of this process for files; it is left to whoever made TMPDIR."""
+    place = Path(tempfile.gettempdir()) / f"sagepip-fuzz-{os.getpid()}"
+    (place / ".sagepip").mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _wheel(data: bytes) -> None:
+    path = _place() / WHEEL
+    path.write_bytes(data)
+    with _may_refuse():
+        check_wheel(str(path))
+
+
+def _member(data: bytes) -> None:
+    """Put bytes in place of one text of a good wheel, whose zip file is right."""
+    name = _TEXTS[data[0] % len(_TEXTS)] if data else _TEXTS[0]
+    members = {**_MEMBERS, name: data[1:]}
+    if not name.endswith("/RECORD"):
+        rows = [f"{one},{digest(text)},{len(text)}\n" for one, text in members.items()]
+        members[f"{_INFO}/RECORD"] = "".join([*rows, f"{_INFO}/RECORD,,\n"]).encode()
+    _wheel(write_zip([Entry(one, text) for one, text in members.items()]))
+
+
+def _record(data: bytes) -> None:
+    text = _text(data)
+    if text is None:
+        return
+    with _may_refuse(BadRecord):
+        parse_installed_files(text, "demo.egg-info")
+    with _may_refuse(BadRecord):
+        rows = parse_record(text)
+        again = parse_record(format_record(rows).decode("utf-8"))
+        assert again == sorted(rows, key=lambda one: one.path)
+    with _may_refuse():
+        read = read_record(WHEEL, text)
+        check_record(WHEEL, read, {row.path: row.size or 0 for row in read}, _INFO)
+
+
+def _requirements(data: bytes) -> None:
+    path = _place() / "requirements.txt"
+    path.write_bytes(data)
+    with _may_refuse():
+        for line in read_requirements(str(path), {"HOME": "/home"}).requirements:
+            parse = parse_editable if line.editable else parse_target
+            with _may_refuse():
+                parse(line.text, lambda: TargetPython.running().markers)
+
+
+def _journal(data: bytes) -> None:
+    """Read bytes as a journal: as they are, and as the body under a right checksum."""
+    site = str(_place())
+    head = f"sagepip-journal 1 {hashlib.sha256(data).hexdigest()}\n".encode()
+    for content in (data, head + data + b"\n"):
+        Path(journal_path(site)).write_bytes(content)
+        with _may_refuse():
+            journal = read_journal(site)
+            if journal is None:
+                continue
+            again = format_journal(
+                site, journal.transaction, journal.what, journal.plan, journal.homes[1:]
+            )
+            Path(journal_path(site)).write_bytes(again)
+            reread = read_journal(site)
+            assert reread is not None
+            assert (reread.plan, reread.what) == (journal.plan, journal.what)
+            assert (reread.transaction, reread.homes) == (journal.transaction, journal.homes)
+
+
+def _entry_points(data: bytes) -> None:
+    text = _text(data)
+    if text is None:
+        return
+    with _may_refuse():
+        scripts = gate.check_scripts(WHEEL, text)
+        assert gate.check_scripts(WHEEL, gate.format_scripts(scripts)) == sorted(
+            scripts, key=lambda one: [s.section for s in scripts].index(one.section)
+        )
+
+
+def _metadata(data: bytes) -> None:
+    text = _text(data)
+    if text is None:
+        return
+    headers = Headers(text)
+    with _may_refuse():
+        gate.check_wheel_version(WHEEL, headers)
+    with _may_refuse():
+        gate.check_metadata(WHEEL, headers, "demo", "1.0")
+    with _may_refuse():
+        gate.check_requires_python(WHEEL, headers, TargetPython.running())
+    with _may_refuse():
+        check_requirements(WHEEL, headers)
+
+
+def _words(data: bytes) -> None:
+    """Read lines as words of commands, as targets and as values of variables."""
+    text = data.decode("utf-8", "surrogateescape")
+    words = [one for one in text.replace("\0", "").split("\n") if one]
+    for table in _TABLES:
+        with _may_refuse():
+            for one in read_words(words, table.takes_value):
+                if one.name:
+                    Given.by_word(table.get(one.name), one.value)
+    with _may_refuse():
+        given_by_install_flags(INSTALL, {"SAGE_PIP_INSTALL_FLAGS": " ".join(words)})
+    variables = dict(one.split("=", 1) for one in words if "=" in one)
+    with _may_refuse():
+        list(given_by_pip_variables(INSTALL, variables))
+    for word in words:
+        for parse in (parse_target, parse_editable):
+            with _may_refuse():
+                parse(word, lambda: TargetPython.running().markers)
+
+
+_JOURNAL = (
+    b'{"transaction": "01", "owner": "1 2 h 3 install", "what": "install x", "others": [], '
+    b'"before": [["mkdir", "a"], ["place", "t/a", "a", [1, 2, 3]]], "commit": [["swap", "t/b", '
+    b'"b", [1, 2, 3], [4, 5, 6]]], "after": [["rmdir", "c", [1, 2, 3]], ["replace", "d", "e", '
+    b'"f", [1, 2, 3], [4, 5, 6]], ["retire", "g", "h", [1, 2, 3]]]}'
+)
+
+TARGETS = {
+    "wheel": Target(
+        _wheel,
+        (write_zip([Entry(one, text) for one, text in _MEMBERS.items()]), b"PK\5\6" + bytes(18)),
+    ),
+    "member": Target(
+        _member, tuple(bytes([i]) + text for i, text in enumerate([*_MEMBERS.values(), _RECORD]))
+    ),
+    "record": Target(_record, (_RECORD, b'"a,b",,\n"c""d",sha256=x,1\n', b"a\r\nb,,\r\n")),
+    "requirements": Target(
+        _requirements,
+        (
+            b"a[b] >= 1 ; python_version < '4' # why\n-c \"x y\"\n-e ./d ; os_name == 'x' -C a=b\n",
+            b"# coding: latin-1\na \\\n -C k=v\n--no-index\n-f ${HOME}/x\n--no-binary a,b\n",
+            b"a @ file:///tmp/a-1-py3-none-any.whl#sha256=0\n./x.tar.gz[y]\n\xef\xbb\xbf",
+        ),
+    ),
+    "journal": Target(_journal, (_JOURNAL, b"sagepip-journal 1 0\n{}\n")),
+    "entry-points": Target(
+        _entry_points,
+        (
+            b"[console_scripts]\na = b.c:d.e [x,y]\n[gui_scripts]\nf = g:h\n[other]\ni: j\n",
+            b"; c\n[DEFAULT]\nk = v:w\n[console_scripts]\n a=b:c\n  d\n",
+        ),
+    ),
+    "metadata": Target(
+        _metadata,
+        (
+            b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Python: >=3.8,!=3.9.*\n"
+            b"Requires-Dist: a[b]>=1; extra == 'c' and python_version < '4'\nProvides-Extra: c\n",
+            b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n continued\n\nbody\n",
+        ),
+    ),
+    "words": Target(
+        _words,
+        (
+            b"-vvv\ninstall\n--no-deps\n-C\n--a=b\n--build-isolation=none\n--\n-x\n.",
+            b"./a-1-py3-none-any.whl[x]\na @ file:///b.tar.gz\ngit+https://x\nPIP_VERBOSE=2",
+            b"PIP_NO_BUILD_ISOLATION=0\nPIP_FIND_LINKS=a b\n-fa\n--config-settings=k=v\n~/x",
+        ),
+    ),
+}

@@ -7,6 +7,7 @@
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make input-table  hostile and odd wheels: sagepip beside pip, uv and installer (docs/input.md)
+# make fuzz    coverage-guided fuzzing of all that reads what others wrote, a minute each
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists stress bench-building input-table filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists stress bench-building input-table fuzz filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -53,6 +54,11 @@ bench-building: $(READY)
 
 input-table: $(READY)
 	$(BIN)/python -m bench.input_table $(INPUT_FLAGS)
+
+# The engine is compiled code that only this needs.
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(FUZZ_FLAGS)
 
 filesystem: $(READY)
 	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))

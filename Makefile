@@ -4,6 +4,7 @@
 # make crash   kill sagepip at every file-changing system call (needs strace; takes long)
 # make crash-peers  pip and uv under the same tests (docs/guarantees.md)
 # make sdists  real source archives, built offline by sagepip and by pip, and compared
+# make wheels  real wheels of every shape, installed by sagepip and by pip, and compared
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make input-table  hostile and odd wheels: sagepip beside pip, uv and installer (docs/input.md)
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists stress bench-building input-table fuzz filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists wheels stress bench-building input-table fuzz filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -45,6 +46,9 @@ crash-peers: $(READY)
 
 sdists: $(READY)
 	$(BIN)/python -m bench.sdists $(SDISTS_FLAGS)
+
+wheels: $(READY)
+	$(BIN)/python -m bench.wheels $(WHEELS_FLAGS)
 
 stress: $(READY)
 	$(BIN)/python -m bench.stress $(STRESS_FLAGS)

@@ -25,10 +25,28 @@ class Wheel:
     known: tuple[str, ...] = ()
 
 
+# pip compiles scripts whose names end in .py, too; nothing ever imports them.
+_SCRIPTS_COMPILED = ("bin/__pycache__",)
+
+KNOWN = {
+    **dict.fromkeys(
+        ("jmespath", "passagemath-environment", "pdfminer-six", "python-sat", "xlrd", "xlsxwriter"),
+        _SCRIPTS_COMPILED,
+    ),
+    # pip lists no project that has the name of a standard module, whoever installed it.
+    "argparse": ("pip list does not name it",),
+    # pip makes this script for itself alone; its wheel does not ask for it.
+    "pip": ("bin/pip3.",),
+    # pip writes no bytecode for some of its modules, which are good for the interpreter.
+    "xlwt": ("xlwt/__pycache__/",),
+}
+
+
 def _wheels(text: str) -> tuple[Wheel, ...]:
     """Read lines of a pin and, after it, what it is there for."""
     pairs = (line.split(maxsplit=1) for line in text.strip().splitlines())
-    return tuple(Wheel(Pin.parse(pin), special) for pin, special in pairs)
+    pins = ((Pin.parse(pin), special) for pin, special in pairs)
+    return tuple(Wheel(pin, special, KNOWN.get(pin.name, ())) for pin, special in pins)
 
 
 WHEELS = _wheels(

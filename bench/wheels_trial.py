@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,7 +232,7 @@ class Trial:
                 self._results[name].files, sum(not row.endswith(".pyc") for row in rows)
             )
 
-    def _sets(self, what: str, theirs: dict[str, object], ours: dict[str, object]) -> None:
+    def _sets(self, what: str, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
         for name in sorted(theirs.keys() | ours.keys()):
             if name not in ours or name not in theirs:
                 only = "pip" if name in theirs else "sagepip"

@@ -37,7 +37,8 @@ KNOWN = {
     "argparse": ("pip list does not name it",),
     # pip makes this script for itself alone; its wheel does not ask for it.
     "pip": ("bin/pip3.",),
-    # pip writes no bytecode for some of its modules, which are good for the interpreter.
+    # pip imports nothing while it installs, not even the codec of windows-1252: it does not compile
+    # the modules in that encoding.
     "xlwt": ("xlwt/__pycache__/",),
 }
 

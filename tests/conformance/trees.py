@@ -83,7 +83,7 @@ def records(prefix: Path) -> dict[str, set[tuple[str, str, str]]]:
 
 def _without_shebang(path: Path) -> bytes:
     data = path.read_bytes()
-    if path.parent.name != "bin":
+    if path.parent.name != "bin" or b"sys.argv[0] = " not in data:
         return data
     # pip and installer differ in the text of the script that an entry point becomes.
     return data.split(b"\n", 1)[0]

@@ -37,8 +37,8 @@ KNOWN = {
     "argparse": ("pip list does not name it",),
     # pip makes this script for itself alone; its wheel does not ask for it.
     "pip": ("bin/pip3.",),
-    # pip imports nothing while it installs, not even the codec of windows-1252: it does not compile
-    # the modules in that encoding.
+    # pip leaves some modules without bytecode, as it seems those for which it would have to import
+    # a codec while it installs.
     "xlwt": ("xlwt/__pycache__/",),
 }
 

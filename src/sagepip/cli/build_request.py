@@ -90,7 +90,7 @@ def _directory(settings: Settings, environ: Mapping[str, str]) -> tuple[str, boo
         return os.path.abspath(os.path.expanduser(given or os.curdir)), False
     if given is None:
         return os.path.abspath(wheelhouse or os.curdir), bool(wheelhouse)
-    if given.startswith("-") or set(given) <= set("nsxv"):
+    if given.startswith("-") or (set(given) <= set("nsxv") and not os.path.isdir(given)):
         # python -m build -wn: the letters behind -w were meant for options.
         raise UsageError(f"not a directory: {given}", advice=_BUILD_WHEEL)
     directory = os.path.abspath(os.path.expanduser(given))

@@ -295,3 +295,34 @@ def test_tail_of_a_log(tmp_path: Path) -> None:
     assert len(long) < 2_000
     assert long.endswith("ab")
     assert "characters ..." in long
+
+
+def test_program_whose_end_nobody_tells_is_killed() -> None:
+    """A hook may stop the process that waits for it: it has gone then, but nothing says so."""
+    gone = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    gone.wait()
+
+    class Untold:
+        """What has ended without our knowledge."""
+
+        pid = gone.pid
+        status: int | None = None
+
+        def poll(self) -> int | None:
+            """Return the status, once it is known."""
+            return self.status
+
+        def kill(self) -> None:
+            """Make it known."""
+            self.status = -signal.SIGKILL
+
+        def wait(self) -> int:
+            """Return it; waiting for what never comes would take for ever."""
+            assert self.status is not None
+            return self.status
+
+    one = offspring.Offspring()
+    one.leader = leader = Untold()
+    assert one.end()
+    assert leader.status == -signal.SIGKILL
+    assert not one.end()

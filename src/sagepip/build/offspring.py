@@ -57,6 +57,9 @@ class Offspring:
         found = True
         try:
             found = self._signal(signal.SIGTERM)
+            if not found and self.leader is not None and self.leader.poll() is None:
+                # It has gone, and nobody tells: who should, has been stopped, perhaps by it.
+                found = True
             if found:
                 self._signal(signal.SIGCONT)  # one that is stopped does not hear anything else
                 deadline = time.monotonic() + _GRACE_SECONDS

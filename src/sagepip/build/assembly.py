@@ -101,7 +101,6 @@ def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) ->
     import base64
     import hashlib
 
-    from sagepip.ground.light_dataclass import replace
     from sagepip.transaction.record import format_record, parse_record
 
     site = os.path.dirname(os.path.dirname(relative))
@@ -112,7 +111,7 @@ def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) ->
         data = written.get(os.path.normpath(os.path.join(site, row.path)))
         if data is not None:
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
-            row = replace(row, digest="sha256=" + digest.rstrip("="), size=len(data))
+            row = row._replace(digest="sha256=" + digest.rstrip("="), size=len(data))
         corrected.append(row)
     return format_record(corrected)
 

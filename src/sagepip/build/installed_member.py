@@ -18,7 +18,7 @@ from sagepip.build.unpacked_wheels import PLACEHOLDER
 from sagepip.ground import console
 from sagepip.ground.cloning import copy_bytes
 from sagepip.ground.errors import BuildError
-from sagepip.ground.light_dataclass import dataclass, replace
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang, split_script
 from sagepip.transaction.installed import InstalledDistribution
@@ -117,7 +117,7 @@ class InstalledMember:
                 row = self._copy(file, stream, target, python)
                 _check_same(file, stream)
             os.chmod(target, 0o755 if file.state.mode & 0o111 else 0o644)
-            rows.append(replace(row, path=self._listed_path(file.target)))
+            rows.append(row._replace(path=self._listed_path(file.target)))
         self._write_list(tree, rows)
         metadata = self.project.distribution.metadata_path
         seal(tree, {**describe([self]), "installed": metadata})

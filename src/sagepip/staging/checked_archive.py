@@ -6,8 +6,11 @@ that the central directory of the zip file and RECORD agree on.
 
 from __future__ import annotations
 
+import io
+import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -22,6 +25,9 @@ from sagepip.staging.zip_layout import check_layout
 from sagepip.transaction.record import RecordRow
 
 _CHUNK = 1 << 18
+_AT_ONCE = 1 << 20
+# How hard it was deflated, that a descriptor follows, that the name is UTF-8.
+_PLAIN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800
 _INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 
 
@@ -85,7 +91,7 @@ class CheckedArchive:
         names = [entry.orig_filename for entry in entries]
         self.data_directory = gate.check_members(wheel, names, metadata)
         with open(wheel, "rb") as stream:
-            check_layout(wheel, stream, entries)
+            self._data_starts = check_layout(wheel, stream, entries)
         gate.check_wheel_version(wheel, metadata.wheel_headers)
         gate.check_dist_info(wheel, metadata)
         gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
@@ -137,18 +143,44 @@ class CheckedArchive:
             if entry.is_dir() or name == f"{dist_info}/RECORD":
                 continue
             mode = entry.external_attr >> 16
-            with self.file.open(entry) as content:
+            row = self._rows.get(name)
+            content = self._content(entry)
+            with self.file.open(entry) if content is None else io.BytesIO(content) as stream:
                 member = Member(
                     name,
-                    cast(BinaryIO, content),
-                    self._rows.get(name, RecordRow(name)).digest,
+                    cast(BinaryIO, stream),
+                    row.digest if row is not None else "",
                     bool(stat.S_ISREG(mode) and mode & 0o111),
                     self,
+                    content,
                 )
                 if name in left_out or "__pycache__" in name.split("/")[:-1]:
                     member.read_through()
                 else:
                     yield member
+
+    def _content(self, entry: zipfile.ZipInfo) -> bytes | None:
+        """Return a small file at once: of most wheels nearly all are; None for a larger one.
+
+        ``zipfile`` takes longer to open a member than to inflate most of them.
+        """
+        size = entry.file_size
+        if size > _AT_ONCE or entry.compress_size > _AT_ONCE or entry.flag_bits & ~_PLAIN_FLAGS:
+            return None
+        stream = cast(BinaryIO, self.file.fp)
+        start = self._data_starts[entry.header_offset]
+        packed = os.pread(stream.fileno(), entry.compress_size, start)
+        if len(packed) < entry.compress_size:
+            raise EOFError(f"the file ends in {entry.filename!r}")
+        if entry.compress_type == zipfile.ZIP_STORED:
+            content = packed
+        else:
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
+        if len(content) != size:
+            raise zipfile.BadZipFile(f"{entry.filename!r} does not have the stated {size} bytes")
+        if zlib.crc32(content) != entry.CRC:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {entry.filename!r}")
+        return content
 
     def refuse(self, problem: str) -> None:
         """Raise that RECORD is not right, or warn of it."""
@@ -166,6 +198,7 @@ class Member:
         stream: its content.
         expected: its hash as RECORD says; empty if it says nothing.
         is_executable: whether it is marked so.
+        content: all of it, where it is small.
     """
 
     def __init__(
@@ -175,8 +208,10 @@ class Member:
         expected: str,
         is_executable: bool,
         archive: CheckedArchive,
+        content: bytes | None,
     ) -> None:
         self.name = name
+        self.content = content
         self.stream = stream
         self.expected = expected
         self.is_executable = is_executable

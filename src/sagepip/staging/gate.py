@@ -22,7 +22,12 @@ _INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?", re
 _OBJECT_REFERENCE = re.compile(r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?")
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
+# Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
+_NO_NAMES = frozenset({"", ".", ".."})
 _NAME_BYTES = 255
+# No character takes more in UTF-8.
+_CHARACTER_BYTES = 4
 # PATH_MAX is 4096, and the target's own path comes in front.
 _PATH_BYTES = 3072
 _SHOWN = 200
@@ -300,12 +305,12 @@ def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -
 
 
 def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
-    # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
-    odd = "\\" in name or any(ord(one) < 32 or ord(one) == 127 for one in name)
-    if name.startswith("/") or odd or {"", ".", ".."} & set(parts):
+    if name.startswith("/") or _ODD.search(name) or not _NO_NAMES.isdisjoint(parts):
         raise TargetError(
             f"{wheel}: it holds {_shown(name)}, which is no path inside a wheel", advice=_HOSTILE
         )
+    if len(name) * _CHARACTER_BYTES <= _NAME_BYTES:
+        return
     if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_BYTES for part in parts):
         raise TargetError(f"{wheel}: a file name is too long: {_shown(name)}", advice=_HOSTILE)
     if len(name.encode("utf-8", "surrogateescape")) > _PATH_BYTES:

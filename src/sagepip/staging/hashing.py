@@ -7,6 +7,18 @@ import hashlib
 from typing import BinaryIO
 
 
+def hash_of(content: bytes, expected: str = "") -> str:
+    """Return the hash of a content in the form of RECORD.
+
+    Args:
+        content: of a file.
+        expected: a hash whose algorithm is used; empty for sha256.
+    """
+    algorithm = expected.partition("=")[0] or "sha256"
+    value = hashlib.new(algorithm, content).digest()
+    return f"{algorithm}={base64.urlsafe_b64encode(value).decode().rstrip('=')}"
+
+
 class HashingStream:
     """Hashes what is read through it, with the algorithm of an expected hash.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.light_dataclass import replace
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record
 
 # "sha256 or better": of those that every Python has, and that have one length.
@@ -36,8 +35,7 @@ def read_record(wheel: str, text: str) -> Sequence[RecordRow]:
         raise bad_record(wheel, f"bad RECORD: {error}") from error
     # Old tools wrote the paths of Windows; catboost's pads its hashes.
     return [
-        replace(row, path=row.path.replace("\\", "/"), digest=row.digest.rstrip("="))
-        for row in rows
+        RecordRow(path.replace("\\", "/"), digest.rstrip("="), size) for path, digest, size in rows
     ]
 
 

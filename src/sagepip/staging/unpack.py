@@ -7,12 +7,11 @@ live was touched, because nothing live is touched here.
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import installer
 from installer.destinations import WheelDestination
@@ -25,11 +24,10 @@ from installer.utils import Scheme as SchemeKey
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
-from sagepip.ground.light_dataclass import dataclass
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.checked_archive import CheckedArchive, Member, archive_errors
-from sagepip.staging.hashing import HashingStream
+from sagepip.staging.hashing import HashingStream, hash_of
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 from sagepip.transaction.ownership import same_content
@@ -39,8 +37,7 @@ from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 _CHUNK = 1 << 18
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(NamedTuple):
     """Where to write a file.
 
     Attributes:
@@ -226,6 +223,8 @@ class _Writer(WheelDestination):
         self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
+        self._root_prefix = os.path.normpath(self.root_directory).rstrip(os.sep) + os.sep
+        self._finals: dict[tuple[str, str], str] = {}
         self._umask = os.umask(0)
         os.umask(self._umask)
 
@@ -234,7 +233,7 @@ class _Writer(WheelDestination):
         interpreter = self.destination.python.executable
         _, data = Script(name, module, attr, section).generate(interpreter, "posix")
         body = data[data.index(b"# -*- coding") :]
-        return self._write("scripts", name, io.BytesIO(shebang(interpreter) + body), True)
+        return self._write("scripts", name, shebang(interpreter) + body, True)
 
     def write_file(
         self, scheme: SchemeKey, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
@@ -255,7 +254,8 @@ class _Writer(WheelDestination):
                 return entry
             member.stream.seek(0)
             is_executable = True
-        entry = self._write(scheme, name, member.stream, is_executable, member.expected)
+        content = member.stream if member.content is None else member.content
+        entry = self._write(scheme, name, content, is_executable, member.expected)
         member.verify(str(entry.hash_))
         return entry
 
@@ -275,7 +275,7 @@ class _Writer(WheelDestination):
             rows += [RecordRow(self._row_path(final)) for final in self._compiled()]
         record = self._final(scheme, record_file_path)
         rows.append(RecordRow(self._row_path(record)))
-        self._write(scheme, record_file_path, io.BytesIO(format_record(rows)), False)
+        self._write(scheme, record_file_path, format_record(rows), False)
 
     def _compiled(self) -> list[str]:
         found: list[str] = list(self._shared_bytecode)
@@ -289,31 +289,42 @@ class _Writer(WheelDestination):
         return found
 
     def _final(self, key: str, path: str) -> str:
+        known = self._finals.get((key, path))
+        if known is not None:
+            return known
         base = self.destination.scheme.path(key, self._metadata.file_name)
         final = os.path.normpath(os.path.join(base, path))
         if not final.startswith(os.path.normpath(base).rstrip(os.sep) + os.sep):
             raise TargetError(
                 f"{self.wheel}: {path!r} leads out of {base}", advice="do not install this wheel"
             )
+        self._finals[(key, path)] = final
         return final
 
     def _row_path(self, final: str) -> str:
+        if final.startswith(self._root_prefix):
+            return final[len(self._root_prefix) :]
         return os.path.relpath(final, self.root_directory)
 
     def _write(
-        self, key: str, path: str, stream: BinaryIO, executable: bool, expected: str = ""
+        self, key: str, path: str, content: BinaryIO | bytes, executable: bool, expected: str = ""
     ) -> RecordEntry:
         final = self._final(key, path)
         placed = self.placement(final)
         staged = placed.path
-        hashing = HashingStream(stream, expected)
         mode = 0o777 if executable else 0o666
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb", buffering=0) as out:
-            while chunk := hashing.read(_CHUNK):
-                view = memoryview(chunk)
-                while view:
-                    view = view[out.write(view) or 0 :]
+        try:
+            if isinstance(content, bytes):
+                digest, size = hash_of(content, expected), len(content)
+                _write_all(descriptor, content)
+            else:
+                hashing = HashingStream(content, expected)
+                while chunk := hashing.read(_CHUNK):
+                    _write_all(descriptor, chunk)
+                digest, size = hashing.digest(), hashing.size
+        finally:
+            os.close(descriptor)
         if executable:
             os.chmod(staged, mode & ~self._umask | 0o111)
         is_module = key in ("purelib", "platlib") and final.endswith(".py")
@@ -321,7 +332,7 @@ class _Writer(WheelDestination):
             self._drop_same(placed, final, is_module)
         elif is_module:
             self._modules.append((staged, final))
-        return RecordEntry(path, Hash.parse(hashing.digest()), hashing.size)
+        return RecordEntry(path, Hash.parse(digest), size)
 
     def _drop_same(self, placed: _Placed, final: str, is_module: bool) -> None:
         """Leave a file to the wheel that brought it first, if it is the same."""
@@ -336,3 +347,9 @@ class _Writer(WheelDestination):
             bytecode = cache_path(final, tag)
             self.placement(bytecode)
             self._shared_bytecode.append(bytecode)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, memoryview(content)[written:])

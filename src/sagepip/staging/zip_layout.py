@@ -23,6 +23,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800
 _FULL = 0xFFFFFFFF
 _ZIP64_EXTRA, _UNICODE_PATH_EXTRA = 0x0001, 0x7075
+_USUAL_EXTRA = 32
 _DESCRIPTOR_LENGTHS = (12, 16, 20, 24)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -35,13 +36,16 @@ class _Directory:
     entries: int
 
 
-def check_layout(path: str, stream: BinaryIO, entries: Sequence[zipfile.ZipInfo]) -> None:
+def check_layout(path: str, stream: BinaryIO, entries: Sequence[zipfile.ZipInfo]) -> dict[int, int]:
     """Refuse a zip file that different readers could read differently.
 
     Args:
         path: of it, for messages.
         stream: it, opened.
         entries: as ``zipfile`` has found them.
+
+    Returns:
+        Where the data of each entry begin, by where its local header does.
 
     Raises:
         TargetError: see above; also where an entry is encrypted or compressed in a way that is
@@ -53,12 +57,15 @@ def check_layout(path: str, stream: BinaryIO, entries: Sequence[zipfile.ZipInfo]
     if directory.entries != len(entries):
         raise _refusal(path, f"states {directory.entries} entries and has {len(entries)}")
     position = 0
+    data: dict[int, int] = {}
     before: zipfile.ZipInfo | None = None
     for entry in sorted(entries, key=lambda one: one.header_offset):
         _check_gap(path, before, position, entry.header_offset)
-        position = _check_local_header(path, stream, entry)
+        position = data[entry.header_offset] = _check_local_header(path, stream, entry)
+        position += entry.compress_size
         before = entry
     _check_gap(path, before, position, directory.start)
+    return data
 
 
 def _refusal(path: str, problem: str) -> TargetError:
@@ -125,18 +132,22 @@ def _check_gap(path: str, before: zipfile.ZipInfo | None, position: int, followi
 
 
 def _check_local_header(path: str, stream: BinaryIO, entry: zipfile.ZipInfo) -> int:
-    """Compare a local header with the central directory; return where the data end."""
-    stream.seek(entry.header_offset)
-    header = stream.read(_LOCAL.size)
+    """Compare a local header with the central directory; return where the data begin."""
+    descriptor, start = stream.fileno(), entry.header_offset
+    stated = entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+    header = os.pread(descriptor, _LOCAL.size + len(stated) + _USUAL_EXTRA, start)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
         raise zipfile.BadZipFile(f"there is no entry where {entry.filename!r} should be")
-    _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(header)
-    name = stream.read(name_length)
-    extra = stream.read(extra_length)
+    fields = _LOCAL.unpack_from(header)
+    _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields
+    end = _LOCAL.size + name_length + extra_length
+    if len(header) < end:
+        header += os.pread(descriptor, end - len(header), start + len(header))
+    name = header[_LOCAL.size : _LOCAL.size + name_length]
+    extra = header[_LOCAL.size + name_length : end]
     numbers = _extra_field(extra, _ZIP64_EXTRA)
     if _FULL in (size, packed) and numbers is not None and len(numbers) >= 16:
         size, packed = struct.unpack_from("<QQ", numbers)
-    stated = entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
     same = name == stated and method == entry.compress_type
     same = same and not (flags ^ entry.flag_bits) & (_ENCRYPTED | _DESCRIPTOR)
     if not flags & _DESCRIPTOR:
@@ -145,12 +156,12 @@ def _check_local_header(path: str, stream: BinaryIO, entry: zipfile.ZipInfo) -> 
         raise _refusal(path, f"has two headers of {entry.filename!r} that disagree")
     if method == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
         raise _refusal(path, f"states two sizes of {entry.filename!r}")
-    for one in (extra, entry.extra):
+    for one in (extra, entry.extra) if extra or entry.extra else ():
         other = _extra_field(one, _UNICODE_PATH_EXTRA)
         if other is not None and other[5:] != stated:
             raise _refusal(path, f"gives {entry.filename!r} another name in an extra field")
-    end: int = entry.header_offset + _LOCAL.size + name_length + extra_length
-    return end + entry.compress_size
+    begin: int = start + end
+    return begin
 
 
 def _extra_field(extra: bytes, wanted: int) -> bytes | None:

@@ -8,16 +8,14 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-
-from sagepip.ground.light_dataclass import dataclass
+from typing import NamedTuple
 
 # No file is larger; int() refuses thousands of digits.
 _SIZE_DIGITS = 20
 
 
-@dataclass(frozen=True)
-class RecordRow:
-    """One row.
+class RecordRow(NamedTuple):
+    """One row; a tuple, because there are as many as files.
 
     Attributes:
         path: relative to the directory that holds the dist-info, with ``/``; or absolute.

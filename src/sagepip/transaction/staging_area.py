@@ -70,7 +70,7 @@ class StagingArea:
         self._roots: dict[str, StagingRoot] = {}
         self._claimed: dict[str, str] = {}
         self._directories: set[str] = set()
-        self._staged_parents: set[str] = set()
+        self._staged_parents: dict[str, str] = {}
         self._spare = 0
         self._numbers = 0
         self._movable: dict[str, bool] = {}
@@ -116,22 +116,30 @@ class StagingArea:
         Raises:
             TargetError: the name is too long, or a directory is where a file is to be.
         """
-        if any(len(os.fsencode(part)) > _NAME_BYTES for part in live.split(os.sep)[-2:]):
+        parent, name = os.path.split(live)
+        if len(name) * 4 > _NAME_BYTES and len(os.fsencode(name)) > _NAME_BYTES:
             raise TargetError(f"{owner}: the file name is too long: {live}")
         if live in self._claimed:
             return None
-        root = self.root_of(live)
-        staged = root.staged(live)
-        parent = os.path.dirname(live)
-        if live in self._directories or any(
-            above in self._claimed for above in _up_to(parent, root.live)
-        ):
+        if live in self._directories:
             raise TargetError(f"{owner}: {live} is both a file and a directory in it")
-        self._directories.update(_up_to(parent, root.live))
+        staged_parent = self._staged_parents.get(parent)
+        if staged_parent is None:
+            staged_parent = self._staged_parents[parent] = self._stage_directory(live, owner)
         self._claimed[live] = owner
-        if parent not in self._staged_parents:
-            make_directories(os.path.dirname(staged))
-            self._staged_parents.add(parent)
+        return staged_parent + os.sep + name
+
+    def _stage_directory(self, live: str, owner: str) -> str:
+        """Make the staged directory of a live path that is to be claimed, and return it."""
+        root = self.root_of(live)
+        above = _up_to(os.path.dirname(live), root.live)
+        if any(len(os.fsencode(os.path.basename(one))) > _NAME_BYTES for one in above[:1]):
+            raise TargetError(f"{owner}: the file name is too long: {live}")
+        if any(one in self._claimed for one in above):
+            raise TargetError(f"{owner}: {live} is both a file and a directory in it")
+        self._directories.update(above)
+        staged = os.path.dirname(root.staged(live))
+        make_directories(staged)
         return staged
 
     def spare_path(self) -> str:

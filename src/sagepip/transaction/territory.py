@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sagepip.ground.destination import Destination, LiveRoot
 from sagepip.ground.errors import TargetError
@@ -16,6 +17,28 @@ from sagepip.transaction.lock import STATE_DIRECTORY
 
 _INTERPRETER = re.compile(r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
+
+
+# Stands for the name of a file in what is said of its directory: no path holds it.
+_NAME = "\0"
+
+
+class _Within(NamedTuple):
+    """What is true of all files in a directory.
+
+    Attributes:
+        prefix: its resolved path, with a separator behind it.
+        top: its first part below its root; empty if it is the root.
+        in_modules: whether its root holds modules.
+        holds_scripts: whether it is the directory of scripts.
+        problem: why none of them must be touched, with ``_NAME`` for the name.
+    """
+
+    prefix: str
+    top: str = ""
+    in_modules: bool = False
+    holds_scripts: bool = False
+    problem: str = ""
 
 
 class OutOfBounds(ValueError):
@@ -50,7 +73,8 @@ class Territory:
             if root.holds_modules
             for spelling in (root.path, root.resolved)
         }
-        self._parents: dict[str, str] = {}
+        self._parents: dict[str, _Within] = {}
+        self._resolved: dict[str, str] = {}
 
     @classmethod
     def of(cls, destination: Destination) -> Territory:
@@ -93,30 +117,55 @@ class Territory:
             OutOfBounds: it must not be touched.
         """
         parent, name = os.path.split(path)
-        resolved = self._parents.get(parent)
-        if resolved is None:
-            resolved = self._parents[parent] = os.path.realpath(parent)
-        live = os.path.join(resolved, name)
-        root = self.root_of(live)
-        self._check_links(path, live)
-        parts = live[len(root) :].strip(os.sep).split(os.sep)
-        if any(part.startswith(STATE_DIRECTORY) for part in parts):
+        within = self._parents.get(parent)
+        if within is None:
+            within = self._parents[parent] = self._look_at(parent)
+        if within.problem:
+            raise OutOfBounds(within.problem.replace(_NAME, name))
+        live = within.prefix + name
+        if name.startswith(STATE_DIRECTORY):
             raise OutOfBounds(f"{live} is sagepip's own")
-        if resolved == self.scripts_root and _INTERPRETER.fullmatch(name):
+        if within.holds_scripts and _INTERPRETER.fullmatch(name):
             raise OutOfBounds(f"{live} is the name of an interpreter")
-        if name == "pyvenv.cfg" and resolved == self.data_root:
+        if name == "pyvenv.cfg" and within.prefix == self.data_root.rstrip(os.sep) + os.sep:
             raise OutOfBounds(f"{live} configures the interpreter")
-        # importlib.metadata finds metadata whatever the case of its name.
-        is_metadata = root in self.module_roots and parts[0].lower().endswith(_METADATA)
-        if is_metadata and parts[0] != own_metadata:
-            raise OutOfBounds(f"{live} is metadata of another distribution")
+        if within.in_modules:
+            # importlib.metadata finds metadata whatever the case of its name.
+            top = within.top or name
+            if top.lower().endswith(_METADATA) and top != own_metadata:
+                raise OutOfBounds(f"{live} is metadata of another distribution")
         return live
 
-    def _check_links(self, path: str, live: str) -> None:
-        """Refuse what is reached through a link below site-packages: others' source trees."""
-        for spelling, resolved in self._spelt.items():
-            if path.startswith(spelling + os.sep) and resolved + path[len(spelling) :] != live:
-                raise OutOfBounds(f"{path} is reached through a link to {os.path.dirname(live)}")
+    def _look_at(self, parent: str) -> _Within:
+        """Return what is true of all files in a directory, as the scheme spells it."""
+        resolved = self._resolve(parent)
+        prefix = resolved.rstrip(os.sep) + os.sep
+        try:
+            root = self.root_of(prefix + _NAME)
+        except OutOfBounds as error:
+            return _Within(prefix, problem=str(error))
+        # Refuse what is reached through a link below site-packages: others' source trees.
+        path = parent.rstrip(os.sep) + os.sep
+        for spelling, at in self._spelt.items():
+            if path.startswith(spelling + os.sep) and at + path[len(spelling) :] != prefix:
+                problem = f"{path}{_NAME} is reached through a link to {resolved}"
+                return _Within(prefix, problem=problem)
+        parts = resolved[len(root) :].strip(os.sep).split(os.sep)
+        if any(part.startswith(STATE_DIRECTORY) for part in parts):
+            return _Within(prefix, problem=f"{prefix}{_NAME} is sagepip's own")
+        return _Within(prefix, parts[0], root in self.module_roots, resolved == self.scripts_root)
+
+    def _resolve(self, directory: str) -> str:
+        """Return the real path of a normalised directory, most of whose parents are known."""
+        known = self._resolved.get(directory)
+        if known is None:
+            above, name = os.path.split(directory)
+            if above == directory or os.path.islink(directory):
+                known = os.path.realpath(directory)
+            else:
+                known = os.path.join(self._resolve(above), name)
+            self._resolved[directory] = known
+        return known
 
 
 def _check_within(roots: Sequence[LiveRoot], destdir: str) -> None:

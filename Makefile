@@ -9,6 +9,8 @@
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make input-table  hostile and odd wheels: sagepip beside pip, uv and installer (docs/input.md)
 # make fuzz    coverage-guided fuzzing of all that reads what others wrote, a minute each
+# make pyz     dist/sagepip.pyz, a zip application with all that sagepip needs (docs/spkg.md)
+# make spkgs   build all of build/pkgs from nothing, rebuild it, uninstall half, verify
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
@@ -17,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists wheels stress bench-building input-table fuzz filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists wheels stress bench-building input-table fuzz pyz spkgs filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -63,6 +65,12 @@ input-table: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(FUZZ_FLAGS)
+
+pyz: $(READY)
+	$(BIN)/python -m bench.pyz $(PYZ_FLAGS)
+
+spkgs: $(READY)
+	$(BIN)/python -m bench.spkgs $(SPKGS_FLAGS)
 
 filesystem: $(READY)
 	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))

@@ -50,7 +50,7 @@ def run_pip(
     from sagepip.build.child_environ import pip_environ
     from sagepip.build.child_process import run_to_log
 
-    command = [sys.executable, "-I", "-m", "pip", "--no-input", "--disable-pip-version-check"]
+    command = [sys.executable, "-I", *_own_pip(), "--no-input", "--disable-pip-version-check"]
     command += ["--no-color"]
     if not (sources and sources.index_allowed):
         command.append("--isolated")
@@ -76,6 +76,27 @@ def run_pip(
             ) from error
         with open(log, "rb") as stream:
             return PipOutcome(status, stream.read().decode("utf-8", "replace"))
+
+
+def _own_pip() -> list[str]:
+    """Return the words by which the running interpreter runs the pip that lies beside sagepip.
+
+    Raises:
+        TargetError: there is none.
+    """
+    import site
+    from importlib.util import find_spec
+
+    found = find_spec("pip")
+    if found is None or found.origin is None:
+        raise TargetError(
+            "sagepip's own pip is missing", advice=f"install pip for {sys.executable}"
+        )
+    package = os.path.dirname(os.path.abspath(found.origin))
+    if os.path.dirname(package) in map(os.path.abspath, site.getsitepackages()):
+        return ["-m", "pip"]
+    # Out of the zip application, or the user's site: a new interpreter would not find it.
+    return [package]
 
 
 def source_arguments(sources: PackageSources) -> list[str]:

@@ -69,7 +69,9 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "recover", "finish or undo an interrupted change", module="sagepip.cli.recover_command"
         ),
-        Command("spkg", "do what Sage's package scripts do"),
+        Command(
+            "spkg", "build and install packages from recipes", module="sagepip.cli.spkg_command"
+        ),
         Command("trace", "show where the time went"),
         Command(
             "cache",

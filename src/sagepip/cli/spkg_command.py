@@ -1,0 +1,170 @@
+"""``sagepip spkg``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sagepip.cli.commands import Invocation
+from sagepip.cli.option import Kind, Option, Status
+from sagepip.cli.settings import Settings
+from sagepip.cli.site_command import Form, print_lines, read_command_line
+from sagepip.cli.site_options import SAYING
+from sagepip.ground import console
+from sagepip.ground.errors import UsageError
+
+if TYPE_CHECKING:
+    from sagepip.operations.spkg_tree import SpkgTree
+
+_DAMAGED = 4
+_ABOUT = """\
+Build packages from recipes in Sage's format and install them into a prefix, which becomes a virtual
+environment. ACTION is install, uninstall, list or check. install builds also what the packages
+need, in the order that GNU make finds; a second run goes on where the first one ended. check looks
+whether all that was installed is there. See docs/spkg.md."""
+
+
+def _text(name: str, dest: str, help_text: str, value: str) -> Option:
+    return Option((name,), Kind.TEXT, Status.OWN, dest, help_text, value)
+
+
+def _on(name: str, dest: str, help_text: str) -> Option:
+    return Option((name,), Kind.ON, Status.OWN, dest, help_text)
+
+
+_WHERE = (
+    _text("--prefix", "prefix", "where to install; default: SAGE_LOCAL", "DIR"),
+    _text("--recipes", "recipes", "the recipes; default: build/pkgs", "DIR"),
+    _text("--upstream", "upstream", "upstream files; default: SAGE_DISTFILES, or PREFIX's", "DIR"),
+    _text("--wheels", "wheels", "the wheelhouse; default: PREFIX's", "DIR"),
+)
+_HOW = (
+    Option(("-j", "--jobs"), Kind.TEXT, Status.OWN, "jobs", "so many packages at a time", "N"),
+    Option(("-k", "--keep-going"), Kind.ON, Status.OWN, "keep_going", "go on after a failure"),
+    _on("--force", "force", "build the named ones though they are installed, all at once"),
+    _on("--no-index", "no_index", "fetch nothing"),
+)
+_FORM = Form(_ABOUT, (("Where", _WHERE), ("How", _HOW), ("Output", SAYING)), "ACTION [NAME ...]")
+
+
+def run(invocation: Invocation) -> int:
+    """Run the command.
+
+    Args:
+        invocation: the words and the environment.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SagepipError: see :mod:`sagepip.ground.errors`.
+    """
+    line = read_command_line(invocation, _FORM)
+    if line is None:
+        return 0
+    action, *names = line.words or ("",)
+    actions = {
+        "install": _install,
+        "build": _build,
+        "uninstall": _uninstall,
+        "list": _list,
+        "check": _check,
+    }
+    if action not in actions:
+        raise UsageError(f"no such action: {action or '(none)'}", advice="install, uninstall, …")
+    if not names and action in ("install", "build", "uninstall"):
+        raise UsageError(f"nothing to {action}", advice="give NAMEs; see --help")
+    return actions[action](_tree(line.settings, invocation), line.settings, names)
+
+
+def _tree(settings: Settings, invocation: Invocation) -> SpkgTree:
+    from sagepip.operations.spkg_tree import SpkgTree
+
+    prefix = settings.text("prefix") or invocation.environ.get("SAGE_LOCAL")
+    if not prefix:
+        raise UsageError("no prefix", advice="give --prefix DIR")
+    prefix = os.path.realpath(prefix)
+    state = os.path.join(prefix, "var", "lib", "sage")
+    upstream = settings.text("upstream") or invocation.environ.get("SAGE_DISTFILES")
+    return SpkgTree(
+        prefix,
+        os.path.abspath(upstream or os.path.join(state, "upstream")),
+        os.path.abspath(settings.text("wheels") or os.path.join(state, "wheels")),
+    )
+
+
+def _recipes(settings: Settings) -> str:
+    return os.path.abspath(settings.text("recipes") or os.path.join("build", "pkgs"))
+
+
+def _install(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+    from sagepip.cli.messages import print_done
+    from sagepip.operations.spkg_make import SpkgRequest, install_packages
+
+    jobs = settings.text("jobs")
+    if jobs is not None and (not jobs.isdecimal() or jobs == "0"):
+        raise UsageError(f"not a number of jobs: {jobs}", advice="1 or more")
+    built = install_packages(
+        SpkgRequest(
+            tuple(names),
+            _recipes(settings),
+            tree,
+            None if jobs is None else int(jobs),
+            force=settings.flag("force"),
+            keep_going=settings.flag("keep_going"),
+            index=not settings.flag("no_index"),
+        )
+    )
+    if not built and console.verbosity >= 0:
+        print_done(["Everything is installed"])
+    return 0
+
+
+def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+    """Build just these, whatever they need: what the Makefile calls."""
+    from sagepip.cli.messages import print_done
+    from sagepip.operations.spkg_build import build_package
+    from sagepip.operations.spkg_recipe import read_recipe
+
+    for name in names:
+        recipe = read_recipe(_recipes(settings), name)
+        tree.make()
+        build_package(recipe, tree, index=not settings.flag("no_index"))
+        print_done([f"Successfully installed {recipe.full_name}"])
+    return 0
+
+
+def _uninstall(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
+    from sagepip.cli.messages import print_done
+    from sagepip.operations.spkg_removal import remove_packages
+
+    removed = remove_packages(tree, names)
+    print_done([f"Successfully uninstalled {one.name}-{one.version}" for one in removed])
+    return 0
+
+
+def _list(tree: SpkgTree, settings: Settings, _names: list[str]) -> int:
+    from sagepip.operations.spkg_recipe import list_recipes, read_recipe
+
+    records = tree.find_records()
+    recipes = _recipes(settings)
+    for name in list_recipes(recipes):
+        recipe = read_recipe(recipes, name)
+        record = records.get(name)
+        installed = f"installed {record.version}" if record else "not installed"
+        print_lines([f"{name} {recipe.version} ({installed})"])
+    return 0
+
+
+def _check(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
+    records = tree.find_records()
+    missing = [
+        f"{record.name} {record.version}: missing {path}"
+        for name, record in records.items()
+        if not names or name in names
+        for path in record.files
+        if not os.path.lexists(os.path.join(tree.prefix, path))
+    ]
+    missing += [f"{name}: not installed" for name in names if name not in records]
+    print_lines([*missing, f"{tree.prefix}: {len(records)} packages, {len(missing)} findings"])
+    return _DAMAGED if missing else 0

@@ -1,0 +1,213 @@
+"""Package recipes in Sage's format: ``build/pkgs/NAME/``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from sagepip.ground.errors import TargetError, UsageError
+from sagepip.ground.light_dataclass import dataclass
+
+PYTHON = "python3"
+"""The one name that stands for an interpreter: the system's, in a virtual environment."""
+
+_TOOLCHAIN = (
+    *("pip", "setuptools", "wheel", "setuptools_scm", "flit_core", "hatchling"),
+    *("python_build", "installer", "packaging", "pyproject_hooks", "filelock", "sagepip"),
+)
+_VARIABLES = {"$(PYTHON)": (PYTHON,), "$(PYTHON_TOOLCHAIN)": _TOOLCHAIN}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The file that a package is made of.
+
+    Attributes:
+        file_name: its name.
+        sha256: of its content, in hexadecimal digits.
+    """
+
+    file_name: str
+    sha256: str
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel."""
+        return self.file_name.endswith(".whl")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One package.
+
+    Attributes:
+        name: its name, and its directory's.
+        directory: the directory, absolute.
+        version: Sage's version of it, patch level included.
+        kind: the content of ``type``.
+        upstream: its file; None for a package that is only scripts.
+        needs: packages that must be there first; it is rebuilt when they are.
+        needs_only_there: packages that must be there first (after the bar).
+    """
+
+    name: str
+    directory: str
+    version: str
+    kind: str
+    upstream: Upstream | None
+    needs: tuple[str, ...]
+    needs_only_there: tuple[str, ...]
+
+    @property
+    def full_name(self) -> str:
+        """Name and version, as the installation record is called."""
+        return f"{self.name}-{self.version}"
+
+    @property
+    def all_needs(self) -> tuple[str, ...]:
+        """All that must be there first."""
+        return tuple(dict.fromkeys((*self.needs, *self.needs_only_there)))
+
+    def file(self, name: str) -> str | None:
+        """Return the path of a file of the recipe, None if it has none of that name."""
+        path = os.path.join(self.directory, name)
+        return path if os.path.isfile(path) else None
+
+    def patches(self) -> list[str]:
+        """Return the paths of its patches, in the order in which they apply."""
+        directory = os.path.join(self.directory, "patches")
+        if not os.path.isdir(directory):
+            return []
+        names = sorted(os.listdir(directory))
+        return [os.path.join(directory, one) for one in names if one.endswith(".patch")]
+
+
+def read_recipe(recipes: str, name: str, *, wanted_by: str = "") -> Recipe:
+    """Read one recipe.
+
+    Args:
+        recipes: the directory of all recipes.
+        name: which.
+        wanted_by: the package that needs it, for the message.
+
+    Raises:
+        UsageError: there is none of that name.
+        TargetError: it cannot be read or understood.
+    """
+    directory = os.path.join(os.path.abspath(recipes), name)
+    if not _NAME.fullmatch(name) or not os.path.isdir(directory):
+        by = f", which {wanted_by} needs," if wanted_by else ""
+        raise UsageError(
+            f"no recipe of {name}{by} in {recipes}", advice="see sagepip spkg list, or --recipes"
+        )
+    version = (_text(directory, "package-version.txt") or "none").strip()
+    needs, only_there = _dependencies(_text(directory, "dependencies"))
+    return Recipe(
+        name,
+        directory,
+        version,
+        _text(directory, "type").strip() or "standard",
+        _upstream(directory, version),
+        needs,
+        only_there,
+    )
+
+
+def closure(recipes: str, names: Iterable[str]) -> dict[str, Recipe]:
+    """Read recipes and those of all that they need, what is needed first.
+
+    Args:
+        recipes: the directory of all recipes.
+        names: which.
+
+    Raises:
+        UsageError, TargetError: as of :func:`read_recipe`; or they need each other.
+    """
+    found: dict[str, Recipe] = {}
+    under_way: list[str] = []
+
+    def visit(name: str, wanted_by: str) -> None:
+        if name in found or name == PYTHON:
+            return
+        if name in under_way:
+            circle = " → ".join([*under_way[under_way.index(name) :], name])
+            raise TargetError(
+                f"{recipes}: packages need each other: {circle}", advice="correct dependencies"
+            )
+        under_way.append(name)
+        recipe = read_recipe(recipes, name, wanted_by=wanted_by)
+        for one in recipe.all_needs:
+            visit(one, name)
+        under_way.pop()
+        found[name] = recipe
+
+    for name in names:
+        visit(name, "")
+    return found
+
+
+def list_recipes(recipes: str) -> list[str]:
+    """Return the names of all recipes of a directory, sorted.
+
+    Raises:
+        TargetError: the directory cannot be read.
+    """
+    try:
+        names = sorted(os.listdir(recipes))
+    except OSError as error:
+        raise TargetError(
+            f"cannot read the recipes in {recipes}: {error.strerror}", advice="give --recipes DIR"
+        ) from error
+    return [one for one in names if os.path.isfile(os.path.join(recipes, one, "type"))]
+
+
+def _text(directory: str, name: str) -> str:
+    path = os.path.join(directory, name)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"cannot read {path}: {error}", advice="correct the recipe") from error
+
+
+def _dependencies(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Read the first line: what is needed, a bar, what has only to be there."""
+    before, _, after = text.partition("\n")[0].partition("|")
+    return tuple(_names(before)), tuple(_names(after))
+
+
+def _names(text: str) -> Iterable[str]:
+    for word in text.split():
+        if word in _VARIABLES:
+            yield from _VARIABLES[word]
+        elif not word.startswith("$") and word != "FORCE":
+            yield word  # other variables stand for programs of a Sage tree's own configuration
+
+
+def _upstream(directory: str, version: str) -> Upstream | None:
+    text = _text(directory, "checksums.ini")
+    if not text.strip():
+        return None
+    values = _first_of_each(text)
+    name, digest = values.get("tarball", ""), values.get("sha256", "").lower()
+    # A patch level (1.2.p0) is Sage's own.
+    name = name.replace("VERSION", re.sub(r"\.p\d+$", "", version))
+    if not name or "/" in name or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise TargetError(
+            f"{directory}/checksums.ini does not give a file name and its sha256",
+            advice="correct the recipe",
+        )
+    return Upstream(name, digest)
+
+
+def _first_of_each(text: str) -> Mapping[str, str]:
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith("#"):
+            values.setdefault(key.strip(), value.strip())
+    return values

@@ -1,0 +1,144 @@
+"""Where the packages of a prefix lie, and the records of what is installed there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from sagepip.ground.errors import TargetError
+from sagepip.ground.filesystem import make_directories, publish_file, remove_file
+from sagepip.ground.light_dataclass import dataclass
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of an installed package.
+
+    Attributes:
+        name: the package.
+        version: its version.
+        files: what was published, relative to the prefix.
+        path: the record's own file.
+    """
+
+    name: str
+    version: str
+    files: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True)
+class SpkgTree:
+    """A prefix into which packages are installed; it is a virtual environment as well.
+
+    Attributes:
+        prefix: absolute and resolved.
+        upstream: where upstream files are kept.
+        wheels: the wheelhouse.
+    """
+
+    prefix: str
+    upstream: str
+    wheels: str
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return os.path.join(self.prefix, "bin", "python3")
+
+    @property
+    def state(self) -> str:
+        """The directory of all that is not the packages'."""
+        return os.path.join(self.prefix, "var", "lib", "sage")
+
+    @property
+    def records(self) -> str:
+        """The directory of the installation records."""
+        return os.path.join(self.state, "installed")
+
+    @property
+    def scripts(self) -> str:
+        """The directory of scripts that packages leave for later."""
+        return os.path.join(self.state, "scripts")
+
+    @property
+    def logs(self) -> str:
+        """The directory of the logs."""
+        return os.path.join(self.state, "logs")
+
+    @property
+    def builds(self) -> str:
+        """The directory in which packages are built: beside the prefix, where its files go."""
+        return self.prefix + ".build"
+
+    def make(self) -> None:
+        """Make the prefix: a virtual environment without pip, and the directories.
+
+        Raises:
+            TargetError: it cannot be made.
+        """
+        import subprocess
+
+        try:
+            if not os.path.exists(self.python):
+                command = [sys.executable, "-I", "-m", "venv", "--without-pip", self.prefix]
+                subprocess.run(command, check=True, capture_output=True)
+            for path in (self.records, self.scripts, self.logs, self.builds):
+                make_directories(path)
+            make_directories(self.upstream)
+            make_directories(self.wheels)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise TargetError(
+                f"cannot make the prefix {self.prefix}: {error}", advice="may it be written to?"
+            ) from error
+
+    def find_records(self) -> dict[str, Record]:
+        """Return the records of all installed packages, by name.
+
+        Raises:
+            TargetError: one cannot be read.
+        """
+        found = {}
+        names = sorted(os.listdir(self.records)) if os.path.isdir(self.records) else []
+        for name in names:
+            if name.startswith("."):
+                continue
+            record = _read(os.path.join(self.records, name))
+            found[record.name] = record
+        return found
+
+    def write_record(self, name: str, version: str, files: Sequence[str]) -> Record:
+        """Write the record of a package, and remove that of another version."""
+        record = Record(
+            name, version, tuple(sorted(files)), os.path.join(self.records, f"{name}-{version}")
+        )
+        old = self.find_records().get(name)
+        content = {
+            "package_name": name,
+            "package_version": version,
+            "installer": "sagepip",
+            "files": list(record.files),
+        }
+        descriptor, part = tempfile.mkstemp(prefix=".new-", dir=self.records)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(content, indent=4) + "\n")
+            os.fchmod(stream.fileno(), 0o644)
+        publish_file(part, record.path)
+        if old is not None and old.path != record.path:
+            remove_file(old.path)
+        return record
+
+
+def _read(path: str) -> Record:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = json.load(stream)
+        files = tuple(str(one) for one in content["files"])
+        return Record(content["package_name"], content["package_version"], files, path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TargetError(
+            f"cannot read the installation record {path}: {error}", advice="install it again"
+        ) from error

@@ -121,7 +121,7 @@ for one in m.distributions():
             importlib.import_module(top)
         except Exception as error:
             bad.append(f"{one.name}: {top}: {error!r}")
-sys.exit("; ".join(bad))
+sys.exit("; ".join(bad) or None)
 """
 
 

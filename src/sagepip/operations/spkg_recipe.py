@@ -103,7 +103,7 @@ def read_recipe(recipes: str, name: str, *, wanted_by: str = "") -> Recipe:
             f"no recipe of {name}{by} in {recipes}", advice="see sagepip spkg list, or --recipes"
         )
     version = (_text(directory, "package-version.txt") or "none").strip()
-    needs, only_there = _dependencies(_text(directory, "dependencies"))
+    needs, only_there = _dependencies(_text(directory, "dependencies"), os.path.abspath(recipes))
     return Recipe(
         name,
         directory,
@@ -174,18 +174,23 @@ def _text(directory: str, name: str) -> str:
         raise TargetError(f"cannot read {path}: {error}", advice="correct the recipe") from error
 
 
-def _dependencies(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _dependencies(text: str, recipes: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Read the first line: what is needed, a bar, what has only to be there."""
-    before, _, after = text.partition("\n")[0].partition("|")
-    return tuple(_names(before)), tuple(_names(after))
+    before, _, after = text.partition("\n")[0].partition("#")[0].partition("|")
+    return tuple(_names(before, recipes)), tuple(_names(after, recipes))
 
 
-def _names(text: str) -> Iterable[str]:
+def _names(text: str, recipes: str) -> Iterable[str]:
     for word in text.split():
         if word in _VARIABLES:
-            yield from _VARIABLES[word]
+            # A Sage tree's own toolchain is smaller.
+            yield from (one for one in _VARIABLES[word] if _is_there(one, recipes))
         elif not word.startswith("$") and word != "FORCE":
             yield word  # other variables stand for programs of a Sage tree's own configuration
+
+
+def _is_there(name: str, recipes: str) -> bool:
+    return name == PYTHON or os.path.isdir(os.path.join(recipes, name))
 
 
 def _upstream(directory: str, version: str) -> Upstream | None:

@@ -43,10 +43,11 @@ def test_sagepip_replaces_and_removes_itself_under_itself(
 
     def use() -> None:
         while not ended.is_set():
-            for command in (
+            commands: tuple[list[Path | str], ...] = (
                 [venv.scripts / "sage-pip-install", "--version"],
                 [venv.python, "-I", "-c", USE],
-            ):
+            )
+            for command in commands:
                 done = subprocess.run(
                     command, env=terminal.environ, capture_output=True, text=True, check=False
                 )
@@ -59,9 +60,13 @@ def test_sagepip_replaces_and_removes_itself_under_itself(
     try:
         for wheel in wheels:
             # As an upgrade does: all its files are replaced.
-            command = [venv.scripts / "sagepip", "install", "--force-reinstall", "--no-deps", wheel]
+            options = ("--force-reinstall", "--no-deps")
             done = subprocess.run(
-                command, env=terminal.environ, capture_output=True, text=True, check=False
+                [venv.scripts / "sagepip", "install", *options, wheel],
+                env=terminal.environ,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, done.stderr
             assert len(installed(done)) == 1

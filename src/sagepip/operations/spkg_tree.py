@@ -106,8 +106,10 @@ class SpkgTree:
         for name in names:
             if name.startswith("."):
                 continue
-            record = _read(os.path.join(self.records, name))
-            found[record.name] = record
+            path = os.path.join(self.records, name)
+            record = _read(path)
+            if record is not None:
+                found[record.name] = record
         return found
 
     def write_record(self, name: str, version: str, files: Sequence[str]) -> Record:
@@ -132,12 +134,14 @@ class SpkgTree:
         return record
 
 
-def _read(path: str) -> Record:
+def _read(path: str) -> Record | None:
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)
         files = tuple(str(one) for one in content["files"])
         return Record(content["package_name"], content["package_version"], files, path)
+    except FileNotFoundError:
+        return None  # another package was upgraded or uninstalled meanwhile
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TargetError(
             f"cannot read the installation record {path}: {error}", advice="install it again"

@@ -53,11 +53,16 @@ def in_cache(archive, digest):  # type: (str, str) -> str
     else:
         raise OSError("no home directory")
     home = os.path.join(top, "pyz", digest)
+    check_owner(top)
     if os.path.isdir(home):
+        check_owner(os.path.dirname(home))
+        check_owner(home)
         return home
     import fcntl
     import shutil
 
+    os.makedirs(top, mode=0o700, exist_ok=True)
+    check_owner(top)
     os.makedirs(os.path.dirname(home), mode=0o700, exist_ok=True)
     with open(home + ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -67,6 +72,16 @@ def in_cache(archive, digest):  # type: (str, str) -> str
             unpack(archive, part)
             os.rename(part, home)
     return home
+
+
+def check_owner(path):  # type: (str) -> None
+    """Raise OSError if others could have put something there, or we would into theirs (sudo)."""
+    nearest = path
+    while not os.path.lexists(nearest):
+        nearest = os.path.dirname(nearest)
+    found = os.stat(nearest)
+    if found.st_uid != os.geteuid() or (nearest == path and found.st_mode & 0o022):
+        raise OSError("not ours: " + nearest)
 
 
 def in_temporary(archive):  # type: (str) -> int

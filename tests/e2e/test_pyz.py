@@ -96,6 +96,18 @@ def test_the_zip_application_needs_no_cache_and_leaves_nothing(
     assert os.listdir(terminal.temporary) == []
 
 
+def test_the_zip_application_runs_nothing_that_others_may_write(
+    terminal: Terminal, pyz: Path, venv: VirtualEnvironment
+) -> None:
+    """A cache that others may write to is not used."""
+    cache = terminal.where / "open"
+    cache.mkdir()
+    cache.chmod(0o777)
+    done = run(terminal, venv.python, "-I", pyz, "--version", SAGEPIP_CACHE_DIR=str(cache))
+    assert "sagepip-pyz-" in done.stdout, done.stderr
+    assert os.listdir(cache) == []
+
+
 def test_the_same_content_gives_the_same_bytes(pyz: Path) -> None:
     """The archive tells neither when nor where it was made."""
     assert archive() == pyz.read_bytes()

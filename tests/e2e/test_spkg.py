@@ -75,7 +75,13 @@ def test_packages_are_built_in_order_upgraded_and_taken_away(place: Place) -> No
     place.spkg("check")
     (place.prefix / "share/user/1").unlink()
     assert "user 1: missing share/user/1" in place.spkg("check", status=4)[0]
-    place.spkg("uninstall", "user", "base")
+    outside = place.terminal.where / "outside"
+    outside.write_text("")
+    record = json.loads(place.record("user").read_text())
+    record["files"] += ["../outside", str(outside)]
+    place.record("user").write_text(json.dumps(record))
+    assert "is left alone" in place.spkg("uninstall", "user", "base")[1]
+    assert outside.exists()
     assert not (place.prefix / "share").exists()
     assert "not installed in" in place.spkg("uninstall", "user", status=2)[1]
 

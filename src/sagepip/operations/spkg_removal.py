@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from sagepip.ground import console
 from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import remove_directory_if_empty, remove_file, remove_tree
@@ -79,7 +80,11 @@ def _distributions(files: Iterable[str]) -> list[str]:
 def _remove(tree: SpkgTree, files: Iterable[str]) -> None:
     directories = set()
     for one in files:
-        path = os.path.join(tree.prefix, one)
+        path = os.path.normpath(os.path.join(tree.prefix, one))
+        # A record is a file that anybody may have edited; nothing outside the prefix goes.
+        if not path.startswith(tree.prefix + os.sep):
+            console.warn(f"{one} is left alone: it does not lie in {tree.prefix}")
+            continue
         if os.path.lexists(path):
             remove_file(path)
         directories.add(os.path.dirname(path))

@@ -121,7 +121,7 @@ class CacheCrash:
         problems += [*map(str, report.failed), *report.in_use]
         problems += [f"left over: {one}" for one in unfinished(self._cache)]
         problems += [f"damaged: {one}" for one in self._damaged()]
-        places = {"environments", "wheels", "resolutions", "last-pruned"}
+        places = {"environments", "wheels", "resolutions", "bytecode", "last-pruned"}
         problems += [f"left over: {one}" for one in {*os.listdir(self._cache.path)} - places]
         if os.path.getsize(self._top / "CACHEDIR.TAG") == 0:
             problems.append("CACHEDIR.TAG is empty")

@@ -2,6 +2,7 @@
 
     CACHE/v1/resolutions/KEY     what pip chose for some requirements
     CACHE/v1/wheels/KEY/         a wheel, unpacked as it lies in an environment
+    CACHE/v1/bytecode/KEY        the bytecode of a project's modules, by their content
     CACHE/v1/environments/KEY/   a build environment; its files are links to those in wheels/
 
 A directory appears under its name complete, by one rename, and is locked (shared) by those who use
@@ -55,6 +56,11 @@ class Cache:
         return os.path.join(self.path, "wheels")
 
     @property
+    def bytecode(self) -> str:
+        """The directory of remembered bytecode."""
+        return os.path.join(self.path, "bytecode")
+
+    @property
     def environments(self) -> str:
         """The directory of build environments."""
         return os.path.join(self.path, "environments")
@@ -69,7 +75,7 @@ class Cache:
         if not os.path.isdir(top):
             make_directories(os.path.dirname(top))
             os.makedirs(top, mode=0o700, exist_ok=True)
-        for path in (self.resolutions, self.wheels, self.environments):
+        for path in (self.resolutions, self.wheels, self.bytecode, self.environments):
             make_directories(path)
         tag = os.path.join(top, "CACHEDIR.TAG")
         if not os.path.exists(tag) or os.path.getsize(tag) == 0:
@@ -95,42 +101,43 @@ def cache_path(environ: Mapping[str, str]) -> str:
     return os.path.join(base, "sagepip", _FORMAT) if os.path.isabs(base) else ""
 
 
-def find_cache(environ: Mapping[str, str]) -> Cache | None:
+def find_cache(environ: Mapping[str, str], what: str = "build environments are") -> Cache | None:
     """Return the cache, made if missing; None where there cannot be one.
 
     Builds go on without: a warning where the user has named the place, else a detail.
 
     Args:
         environ: the environment.
+        what: is cached there, for messages.
     """
     say = console.warn if environ.get("SAGEPIP_CACHE_DIR") else console.detail
     path = cache_path(environ)
     if not path:
-        say("build environments are not cached: there is no home directory")
+        say(f"{what} not cached: there is no home directory")
         return None
     cache = Cache(path)
     top = os.path.dirname(path)
     if not environ.get("SAGEPIP_CACHE_DIR") and not _is_ours(top):
         # sudo keeps HOME: what root made there the user could not use any more.
-        say(f"build environments are not cached: {top} is in somebody else's directory")
+        say(f"{what} not cached: {top} is in somebody else's directory")
         return None
     try:
         cache.make()
         problem = why_not_ours(top)
     except OSError as error:
-        say(f"build environments are not cached: cannot write {top}: {error.strerror}")
+        say(f"{what} not cached: cannot write {top}: {error.strerror}")
         return None
     if problem:
-        say(f"build environments are not cached: {problem}")
+        say(f"{what} not cached: {problem}")
         return None
     if not os.access(cache.environments, os.W_OK):
-        say(f"build environments are not cached: {top} cannot be written")
+        say(f"{what} not cached: {top} cannot be written")
         return None
     try:
         descriptor = seize_directory(cache.environments)
     except OSError as error:
         # Not all file systems have such locks, or have them on directories.
-        say(f"build environments are not cached: {top} cannot be locked: {error.strerror}")
+        say(f"{what} not cached: {top} cannot be locked: {error.strerror}")
         return None
     if descriptor >= 0:
         os.close(descriptor)

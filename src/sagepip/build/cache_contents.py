@@ -22,6 +22,12 @@ class Kind(Enum):
     ENVIRONMENT = "environment"
     WHEEL = "unpacked wheel"
     RESOLUTION = "resolution"
+    BYTECODE = "bytecode file"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether such an entry is one file, which is replaced as a whole; else a directory."""
+        return self in (Kind.RESOLUTION, Kind.BYTECODE)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def list_entries(cache: Cache) -> list[Entry]:
             if not _NAME.fullmatch(name):
                 continue  # not of our making
             path = os.path.join(directory, name)
-            used = _modified(path) if kind is Kind.RESOLUTION else last_used(path)
+            used = _modified(path) if kind.is_file else last_used(path)
             found.append(Entry(kind, path, used))
     return found
 
@@ -105,6 +111,7 @@ def _places(cache: Cache) -> Iterator[tuple[Kind, str]]:
     yield Kind.ENVIRONMENT, cache.environments
     yield Kind.WHEEL, cache.wheels
     yield Kind.RESOLUTION, cache.resolutions
+    yield Kind.BYTECODE, cache.bytecode
 
 
 def _names(directory: str) -> list[str]:

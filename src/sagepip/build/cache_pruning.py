@@ -96,7 +96,7 @@ class Pruner:
     def remove_damaged(self) -> None:
         """Remove environments and unpacked wheels that are not as they were made."""
         for entry in list(self._entries.values()):
-            if entry.kind is Kind.RESOLUTION or not (changed := _damage(entry.path)):
+            if entry.kind.is_file or not (changed := _damage(entry.path)):
                 continue
             reason = f"{changed} is not as it was made"
             # A sound one may have come in its place meanwhile.
@@ -145,7 +145,7 @@ class Pruner:
     def _digests(self, entry: Entry) -> frozenset[str]:
         """Return the digests of the distributions in an entry."""
         if entry.path not in self._known_digests:
-            members = [] if entry.kind is Kind.RESOLUTION else entry.members()
+            members = [] if entry.kind.is_file else entry.members()
             self._known_digests[entry.path] = frozenset(one.key for one in members)
         return self._known_digests[entry.path]
 
@@ -164,10 +164,11 @@ class Pruner:
             reason: why.
             is_still: whether the reason holds, asked again when nobody can use it any more.
         """
+        is_file = kind is not None and kind.is_file
         try:
             if self._dry_run:
-                is_free = kind is Kind.RESOLUTION or not is_in_use(path)
-            elif kind is Kind.RESOLUTION:
+                is_free = is_file or not is_in_use(path)
+            elif is_file:
                 remove_file(path)  # who reads it has it open; who writes it does so elsewhere
                 is_free = True
             else:

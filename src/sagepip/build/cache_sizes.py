@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from sagepip.build.cache import Cache
-from sagepip.build.cache_contents import Entry, Kind
+from sagepip.build.cache_contents import Entry
 from sagepip.build.cache_notes import disk_size, noted_size, own_size
 
 _Inode = tuple[int, int]
@@ -40,7 +40,7 @@ class MeasuredSizes:
         self._measure(cache)
 
     def _measure(self, cache: Cache) -> None:
-        tops = (cache.environments, cache.wheels, cache.resolutions)
+        tops = (cache.environments, cache.wheels, cache.bytecode, cache.resolutions)
         for path in (*tops, cache.path):
             # What lies at the top of a directory is looked at on its own; the directory remains.
             self.total += _of_directory(path)
@@ -86,7 +86,7 @@ class NotedSizes:
 
 
 def _noted(entry: Entry) -> int:
-    if entry.kind is not Kind.RESOLUTION:
+    if not entry.kind.is_file:
         noted = noted_size(entry.path)
         return own_size(entry.path) if noted is None else noted
     try:

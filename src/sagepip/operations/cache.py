@@ -268,7 +268,7 @@ def _unreadable(path: str, error: OSError) -> CacheError:
 
 
 def _entry_info(entry: Entry, sizes: MeasuredSizes) -> EntryInfo:
-    is_tree = entry.kind is not Kind.RESOLUTION
+    is_tree = not entry.kind.is_file
     members = [f"{one.name} {one.version}" for one in entry.members()] if is_tree else []
     return EntryInfo(
         entry.kind,

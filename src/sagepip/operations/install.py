@@ -7,12 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.operations.candidate import Candidate
 from sagepip.operations.candidates import CandidateCollector
 from sagepip.operations.recover import lock_homes, tidy_destination
+from sagepip.operations.remembered_bytecode import remembered_bytecode
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.unchanged import is_installed_intact
@@ -153,19 +155,24 @@ def _stage(
             additional["REQUESTED"] = b""
         if candidate.direct_url is not None:
             additional["direct_url.json"] = json.dumps(candidate.direct_url).encode()
+        name, python = canonical_name(candidate.metadata.name), request.destination.python
+        remembered = (
+            remembered_bytecode(name, python) if request.compile_bytecode else nullcontext()
+        )
         try:
-            staged.append(
-                stage_wheel(
-                    candidate.wheel,
-                    request.destination,
-                    transaction.area,
-                    additional_metadata=additional,
-                    compile_bytecode=request.compile_bytecode,
-                    ignore_requires_python=request.ignore_requires_python,
-                    accept_bad_record=canonical_name(candidate.metadata.name)
-                    in request.accept_bad_record,
+            with remembered as memory:
+                staged.append(
+                    stage_wheel(
+                        candidate.wheel,
+                        request.destination,
+                        transaction.area,
+                        additional_metadata=additional,
+                        compile_bytecode=request.compile_bytecode,
+                        ignore_requires_python=request.ignore_requires_python,
+                        accept_bad_record=name in request.accept_bad_record,
+                        memory=memory,
+                    )
                 )
-            )
         except OSError as error:
             raise CommitError(
                 f"cannot unpack {candidate.wheel} to {transaction.directory}: {error.strerror}",

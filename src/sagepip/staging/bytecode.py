@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.target_python import TargetPython
-from sagepip.staging import compile_modules
+from sagepip.staging.bytecode_memory import BytecodeMemory
+from sagepip.staging.running_compiler import Job, compile_here
 
 
 def cache_path(source: str, cache_tag: str) -> str:
@@ -21,13 +22,16 @@ def cache_path(source: str, cache_tag: str) -> str:
 
 
 def compile_staged(
-    modules: Sequence[tuple[str, str]], python: TargetPython
+    modules: Sequence[tuple[str, str, str]],
+    python: TargetPython,
+    memory: BytecodeMemory | None = None,
 ) -> list[tuple[str, str]]:
     """Compile staged modules; those that do not compile (templates, Python 2) are passed over.
 
     Args:
-        modules: the staged path of each module, and its final path.
+        modules: the staged path of each module, its final path, and its hash as RECORD has it.
         python: the target interpreter.
+        memory: what is remembered of modules that the running interpreter has compiled.
 
     Returns:
         The final path of each module that was compiled, and that of its bytecode.
@@ -38,22 +42,24 @@ def compile_staged(
     tag = python.cache_tag
     if not modules or tag is None:
         return []
-    jobs = [(staged, cache_path(staged, tag), final) for staged, final in modules]
+    jobs = [Job(staged, cache_path(staged, tag), *rest) for staged, *rest in modules]
     if python.compiles_like_running:
-        compiled = compile_modules.compile_all(jobs)
+        compiled = compile_here(jobs, memory)
     else:
-        compiled = _compile_elsewhere(jobs, python)
+        compiled = _compile_elsewhere([job[:3] for job in jobs], python)
     missed = len(jobs) - len(compiled)
     if missed:
         console.detail(f"{missed} of {len(jobs)} modules do not compile; left as source")
     done = set(compiled)
-    return [(final, cache_path(final, tag)) for (staged, _, final) in jobs if staged in done]
+    return [(job.embedded, cache_path(job.embedded, tag)) for job in jobs if job.source in done]
 
 
 def _compile_elsewhere(jobs: Sequence[tuple[str, str, str]], python: TargetPython) -> list[str]:
     import inspect
     import json
     import subprocess
+
+    from sagepip.staging import compile_modules
 
     source = inspect.getsource(compile_modules)
     done = subprocess.run(

@@ -26,6 +26,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
+from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.checked_archive import CheckedArchive, Member, archive_errors
 from sagepip.staging.hashing import HashingStream, hash_of
 from sagepip.staging.scripts import shebang, with_shebang
@@ -63,6 +64,7 @@ def stage_wheel(
     compile_bytecode: bool,
     ignore_requires_python: bool = False,
     accept_bad_record: bool = False,
+    memory: BytecodeMemory | None = None,
 ) -> StagedDistribution:
     """Unpack a wheel into a staging area, complete with scripts, bytecode and RECORD.
 
@@ -74,12 +76,13 @@ def stage_wheel(
         compile_bytecode: whether to compile its modules.
         ignore_requires_python: accept it for a Python that it does not want.
         accept_bad_record: warn where its RECORD and its content disagree, and install its content.
+        memory: the bytecode that is remembered of its project.
 
     Raises:
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
     """
     metadata = read_wheel_metadata(wheel)
-    writer = _Writer(wheel, metadata, destination, compile_bytecode)
+    writer = _Writer(wheel, metadata, destination, compile_bytecode, memory)
 
     def placement(final: str) -> _Placed:
         try:
@@ -212,6 +215,7 @@ class _Writer(WheelDestination):
         metadata: WheelMetadata,
         destination: Destination,
         compile_bytecode: bool,
+        memory: BytecodeMemory | None = None,
     ) -> None:
         self.wheel = wheel
         self.destination = destination
@@ -219,7 +223,8 @@ class _Writer(WheelDestination):
         self.live_files: set[str] = set()
         self._metadata = metadata
         self._compile = compile_bytecode
-        self._modules: list[tuple[str, str]] = []
+        self._memory = memory
+        self._modules: list[tuple[str, str, str]] = []
         self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
@@ -279,8 +284,9 @@ class _Writer(WheelDestination):
 
     def _compiled(self) -> list[str]:
         found: list[str] = list(self._shared_bytecode)
-        by_final = {final: staged for staged, final in self._modules}
-        for final, bytecode in compile_staged(self._modules, self.destination.python):
+        by_final = {final: staged for staged, final, _ in self._modules}
+        compiled = compile_staged(self._modules, self.destination.python, self._memory)
+        for final, bytecode in compiled:
             # The bytecode lies beside the staged module already; its place has to be claimed.
             placed = self.placement(bytecode)
             if os.path.dirname(os.path.dirname(placed.path)) != os.path.dirname(by_final[final]):
@@ -331,7 +337,7 @@ class _Writer(WheelDestination):
         if placed.same_as:
             self._drop_same(placed, final, is_module)
         elif is_module:
-            self._modules.append((staged, final))
+            self._modules.append((staged, final, digest))
         return RecordEntry(path, Hash.parse(digest), size)
 
     def _drop_same(self, placed: _Placed, final: str, is_module: bool) -> None:

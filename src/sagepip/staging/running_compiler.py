@@ -1,0 +1,109 @@
+"""Compile staged modules in the running interpreter, as ``py_compile`` does, or remember them."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import marshal
+import os
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sagepip.staging.bytecode_memory import BytecodeMemory
+
+_CHECKED_HASH = 0b11
+
+
+class Job(NamedTuple):
+    """A module to be compiled.
+
+    Attributes:
+        source: its staged path.
+        bytecode: where its bytecode goes.
+        embedded: the path that the bytecode is to say: that of the live module.
+        digest: the hash of the source as RECORD has it.
+    """
+
+    source: str
+    bytecode: str
+    embedded: str
+    digest: str
+
+
+def compile_here(jobs: Sequence[Job], memory: BytecodeMemory | None) -> list[str]:
+    """Compile modules.
+
+    Args:
+        jobs: what.
+        memory: what is known of sources that were compiled before.
+
+    Returns:
+        The staged paths of those that compiled.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    compiled: list[str] = []
+    made: set[str] = set()
+    with warnings.catch_warnings(), _without_collection():
+        warnings.simplefilter("ignore")
+        for job in jobs:
+            directory = os.path.dirname(job.bytecode)
+            try:
+                if directory not in made:
+                    os.makedirs(directory, exist_ok=True)
+                    made.add(directory)
+            except (FileExistsError, NotADirectoryError):  # a file named __pycache__
+                continue
+            code = _code(job, memory)
+            if code is not None:
+                _write(job, code)
+                compiled.append(job.source)
+    return compiled
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    # The compiler makes no cycles; looking for them takes one part in twenty of its time.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _code(job: Job, memory: BytecodeMemory | None) -> bytes | None:
+    known = memory.take(job.digest, job.embedded) if memory is not None else None
+    if known is not None:
+        return known
+    with open(job.source, "rb") as stream:
+        source = stream.read()
+    try:
+        # Not as PYTHONOPTIMIZE says: the name of the file is that of bytecode with all in it.
+        made = compile(source, job.embedded, "exec", dont_inherit=True, optimize=0)
+    except Exception:  # whatever a module makes the compiler say, it is left as source
+        return None
+    code = marshal.dumps(made)
+    if memory is not None:
+        memory.note(job.digest, job.embedded, code)
+    return code
+
+
+def _write(job: Job, code: bytes) -> None:
+    """Write a file of bytecode (PEP 552) with the permissions of its source."""
+    found = os.stat(job.source)
+    if os.environ.get("SOURCE_DATE_EPOCH"):
+        with open(job.source, "rb") as stream:
+            content = importlib.util.source_hash(stream.read())
+        head = struct.pack("<I8s", _CHECKED_HASH, content)
+    else:
+        head = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
+    mode = (found.st_mode | 0o200) & 0o666
+    descriptor = os.open(job.bytecode, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with open(descriptor, "wb") as out:
+        out.write(importlib.util.MAGIC_NUMBER + head + code)

@@ -28,7 +28,6 @@ class Line:
             the test.
         environ: variables that are set.
         refused: what the one line says (a regular expression) where it must be refused.
-        not_yet: why what pip does is not done yet; the line is refused meanwhile.
         without_effect: the options that are said to have none, under -v.
     """
 
@@ -37,7 +36,6 @@ class Line:
     does: Mapping[str, object] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
-    not_yet: str = ""
     without_effect: tuple[str, ...] = ()
 
 
@@ -264,8 +262,7 @@ DISTRIBUTIONS = (
     Line(
         "EasyBuild, pip check",
         "sagepip check",
-        refused=r"no such subcommand: check",
-        not_yet="whether dependencies fit together is pip check's; it writes nothing",
+        refused=r"no such subcommand: check \(it changes nothing, so that pip itself can be run",
     ),
     Line(
         "Fedora, %pyproject_wheel",
@@ -388,8 +385,12 @@ DISTRIBUTIONS = (
     Line(
         "OpenWrt",
         "sage-pip-install --no-binary :all: --progress-bar off --require-hashes demo",
-        refused=r"--require-hashes is not supported yet \(check the hashes before",
-        not_yet="hashes of requirements are not checked yet, and to pass them over is no way",
+        {
+            "targets": ("name:demo",),
+            "missing": "warn",
+            "no_binary": (":all:",),
+            "hash_checking": "required",
+        },
     ),
     Line(
         "OpenWrt, without hashes",
@@ -445,8 +446,7 @@ DISTRIBUTIONS = (
         "Buildroot, its own installer",
         "sage-pip-install --purelib /usr/lib/python3/site-packages --script-kind posix "
         f"--headers /usr/include {WHEEL}",
-        refused=r"unknown option: --purelib",
-        not_yet="single directories of a scheme cannot be given; --prefix moves them together",
+        refused=r"--purelib is not supported \(--prefix, --root or --target moves all",
     ),
     Line(
         "Arch, FreeBSD: build",
@@ -488,14 +488,12 @@ DISTRIBUTIONS = (
     Line(
         "Gentoo, Alpine: build by gpep517's options",
         "sagepip build --wheel-dir d --backend flit_core.buildapi --output-fd 3 .",
-        refused=r"unknown option: --backend",
-        not_yet="gpep517's protocol is another program's; --json tells the path of the wheel",
+        refused=r"--backend is not supported \(leave it out: the backend is the one that pyproject",
     ),
     Line(
         "Gentoo, Alpine: install",
         f"sage-pip-install --destdir d --prefix /usr --optimize all {WHEEL}",
-        refused=r"unknown option: --optimize",
-        not_yet="bytecode of other levels of optimisation is not written",
+        refused=r"--optimize is not supported \(give --compile, and run python -m compileall -o",
     ),
     Line(
         "passagemath, CI",

@@ -218,8 +218,10 @@ def test_file_urls(path: Path) -> None:
         ("-e 'a", "No closing quotation"),
         ("-e 'a ; b", "No closing quotation"),
         ("-e ; python_version", "-e needs a value"),
-        ("a --hash=sha256:00", "hashes are not supported yet"),
-        ("--require-hashes", "hashes are not supported yet"),
+        ("a --hash=md5:00", "Allowed hash algorithms for --hash are sha256, sha384, sha512"),
+        ("a --hash=sha256", "Arguments to --hash must be a hash name followed by a value"),
+        ("a --hash='sha256:00 --index-url x'", "not a digest in hexadecimal"),
+        ("a --hash=sha256:", "not a digest in hexadecimal"),
         ("--extra-index-url x", "PIP_EXTRA_INDEX_URL"),
         ("--no-such", "unknown option: --no-such"),
         ("--find-link /w", "unknown option: --find-link"),
@@ -248,3 +250,21 @@ def test_a_file_that_cannot_be_read(path: Path, name: str) -> None:
     path.touch()
     with pytest.raises(TargetError, match="cannot read the requirement file"):
         read_requirements(str(path.parent / name), {})
+
+
+def test_hashes(path: Path) -> None:
+    """Hashes belong to their line, and are the same in any spelling."""
+    found = read(
+        path,
+        "a==1 --hash=sha256:0A \\\n --hash sha512:ff\nb\n--require-hashes\n-e c --hash=sha384:1",
+    )
+    hashes = [line.hashes for line in found.requirements]
+    assert hashes == [("sha256:0a", "sha512:ff"), (), ("sha384:1",)]
+    assert found.require_hashes
+    assert not found.no_require_hashes
+
+
+def test_a_hash_of_nothing(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in pip, a line with nothing but a hash is ignored with a warning."""
+    assert read(path, "--hash=sha256:00").requirements == []
+    assert f"{path}, line 1 has --hash but no requirement" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from sagepip.build.hashes import ADVICE, DIRECTORIES, MISMATCH, MISSING, UNPINNED
 from sagepip.build.sources import PackageSources
 from sagepip.ground.light_dataclass import dataclass
 
@@ -21,6 +22,8 @@ _FAILED_BUILD = re.compile(
 _HELP = re.compile(r"[,:;]? *(?:for help visit|See:?|see:?)? *https?://\S+")
 # What pip draws around the output of a build of its own.
 _FRAME = " \N{MULTIPLICATION SIGN}|│╰─>"
+# Where pip read a requirement that was handed to it in a file of sagepip's own.
+_PRIVATE_FILE = re.compile(r" \((?:from )?-r \S+ \(line \d+\)\)|,? ?(?:from )?-r \S+ \(line \d+\)")
 _MOST_LINES = 4
 _MOST_VERSIONS = 8
 
@@ -73,6 +76,8 @@ def explain(output: str, sources: PackageSources) -> Explanation:
                 "provide a wheel of one of the packages in the cycle",
                 is_build=True,
             )
+    if hashes := _hash_problem(lines):
+        return hashes
     if conflict := list(dict.fromkeys(_conflict(lines))):
         return Explanation(
             "conflicting requirements: " + "; ".join(conflict),
@@ -137,6 +142,29 @@ def _conflict(lines: list[str]) -> Iterator[str]:
             return
         elif inside:
             yield line.strip()
+
+
+def _hash_problem(lines: list[str]) -> Explanation | None:
+    """Return the first of what pip says of hashes, on one line."""
+    heads = (DIRECTORIES, MISSING.partition(", but")[0], UNPINNED.partition(". ")[0], MISMATCH)
+    for number, line in enumerate(lines):
+        text = line.removeprefix("ERROR: ")
+        at = next((i for i, head in enumerate(heads) if text.startswith(head)), None)
+        if at is None:
+            continue
+        said: list[str] = []
+        for following in lines[number + 1 :]:
+            if not following.startswith("    "):
+                break
+            words = " ".join(_PRIVATE_FILE.sub("", following).split())
+            if following.startswith("        ") and said:
+                separator = ":" if said[-1][-1] == ":" or "Expected" not in said[-1] else ","
+                said[-1] = f"{said[-1].rstrip(':')}{separator} {words}"
+            else:
+                said.append(words)
+        head = (DIRECTORIES, MISSING, UNPINNED, MISMATCH)[at]
+        return Explanation(f"{head}: {'; '.join(said)}", ADVICE[head])
+    return None
 
 
 def _errors(lines: list[str]) -> str:

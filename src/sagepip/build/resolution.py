@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sagepip.build.hashes import MISMATCH, HashChecking, file_digest
 from sagepip.build.pip_runner import run_pip
 from sagepip.build.sources import PackageSources
 from sagepip.ground.errors import BuildError, TargetError
@@ -65,6 +66,7 @@ def resolve(
     no_deps: bool = False,
     constraints: Sequence[str] = (),
     build_isolation: bool = True,
+    hash_checking: HashChecking = HashChecking.OFF,
 ) -> list[ResolvedFile]:
     """Find what has to be installed to satisfy requirements, dependencies included.
 
@@ -79,6 +81,7 @@ def resolve(
         ignore_requires_python: distributions that say they do not support this Python as well.
         no_deps: the requirements alone.
         constraints: constraint files.
+        hash_checking: unless OFF the requirements are lines of a requirement file, with hashes.
         build_isolation: ask a source for its metadata in isolation; else against what is installed.
 
     Returns:
@@ -116,7 +119,8 @@ def resolve(
         arguments += ["--build-constraint", constraint]
     with tempfile.TemporaryDirectory(prefix="sagepip-resolve-") as private:
         report = os.path.join(private, "report.json")
-        arguments += ["--report", report, *requirements]
+        arguments += ["--report", report]
+        arguments += _requirement_words(requirements, hash_checking, private)
         for attempt in range(1, _TRIES + 1):
             before = _stamps(sources)
             try:
@@ -127,7 +131,34 @@ def resolve(
                 continue
             if attempt == _TRIES or all(os.path.exists(one.path) for one in found if one.path):
                 break
-    return _fetch_missing(found, python, sources, download_directory)
+    files = _fetch_missing(found, python, sources, download_directory)
+    if hash_checking is not HashChecking.OFF:
+        _check_digests(files)
+    return files
+
+
+def _requirement_words(
+    requirements: Sequence[str], hash_checking: HashChecking, private: str
+) -> list[str]:
+    """Return the words that name the requirements; hashes can be given in a file only."""
+    if hash_checking is HashChecking.OFF:
+        return list(requirements)
+    path = os.path.join(private, "requirements.txt")
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write("".join(f"{line}\n" for line in requirements))
+    is_required = hash_checking is HashChecking.REQUIRED
+    return ["--require-hashes" if is_required else "--no-require-hashes", "--requirement", path]
+
+
+def _check_digests(files: Sequence[ResolvedFile]) -> None:
+    """Refuse a file that is not the one whose hash pip has compared."""
+    for one in files:
+        if one.sha256 and (actual := file_digest(one.path)) != one.sha256:
+            raise TargetError(
+                f"{MISMATCH}: {one.name}=={one.version} from {one.url}: it was replaced meanwhile; "
+                f"Expected sha256 {one.sha256}, Got {actual}",
+                advice="try again when nobody changes the wheelhouse",
+            )
 
 
 def _stamps(sources: PackageSources) -> list[int]:

@@ -32,6 +32,8 @@ _WHAT = (
     _of_install("--constraint", "constrain the versions of what is named; repeatable"),
     _of_install("--build-constraint"),
     _of_install("--ignore-requires-python", "build though Requires-Python says no"),
+    _of_install("--require-hashes"),
+    _of_install("--no-require-hashes"),
     Option(
         ("-s", "--sdist"),
         Kind.ON,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sagepip.build.options import BuildOptions
-from sagepip.cli.install_request import build_options, find_targets
+from sagepip.cli.install_request import build_options, find_targets, hash_checking
 from sagepip.cli.settings import Settings
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import replace
@@ -38,8 +38,8 @@ def build_request(
     targets = targets or ([] if files else [_project_here(settings)])
     python = find_target_python(settings.text("python"), environ)
     build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
-    found, own_settings = find_targets(targets, (), files, python)
-    for one in found:
+    found = find_targets(targets, (), files, python)
+    for one in found.targets:
         if isinstance(one, SourceDirectory) and one.editable:
             raise UsageError(
                 f"-e {one.path} is for installing, not for building",
@@ -49,12 +49,13 @@ def build_request(
         raise UsageError("--sdist and --sdist-then-wheel exclude each other", advice="give one")
     directory, is_wheelhouse = _directory(settings, environ)
     return BuildRequest(
-        targets=found,
+        targets=found.targets,
         python=python,
         directory=directory,
         one_per_project=is_wheelhouse,
         build=build,
-        own_config_settings=own_settings,
+        own_config_settings=found.config_settings,
+        hash_checking=hash_checking(settings, files, build.sources.constraints, environ),
         ignore_requires_python=settings.flag("ignore_requires_python"),
         sdist=settings.flag("sdist"),
         sdist_then_wheel=settings.flag("sdist_then_wheel"),

@@ -12,6 +12,16 @@ from sagepip.cli.commands import COMMANDS, Command, Invocation
 from sagepip.cli.ending import run_to_the_end
 from sagepip.ground.errors import UsageError
 
+_READS = "it changes nothing, so that pip itself can be run: pip --python PYTHON"
+# Subcommands of pip, and what to do instead.
+_INSTEAD = {
+    "check": f"{_READS} check; whether files are whole is told by sagepip verify",
+    **{name: f"{_READS} {name}" for name in ("list", "freeze", "show", "inspect", "index")},
+    "download": "run pip download; it installs nothing",
+    "hash": "run pip hash; it installs nothing",
+    "wheel": "give the same to sagepip build",
+}
+
 
 def run(program: str, command: str, words: Sequence[str]) -> int:
     """Run a console script.
@@ -52,7 +62,8 @@ def _subcommand(program: str, words: Sequence[str]) -> int:
             continue
         found = COMMANDS.get(word.value or "")
         if found is None or word.literal:
-            raise UsageError(f"no such subcommand: {word.value}", advice="see sagepip --help")
+            advice = _INSTEAD.get(word.value or "", "see sagepip --help")
+            raise UsageError(f"no such subcommand: {word.value}", advice=advice)
         rest = (*words[: word.position], *words[word.position + 1 :])
         return _start(found, Invocation(f"{program} {found.name}", rest, os.environ))
     raise UsageError("no subcommand", advice="see sagepip --help")

@@ -59,6 +59,11 @@ WHAT = (
     _same("--force-reinstall", help="replace what is installed even by the same"),
     _same("-I", "--ignore-installed", help="do not look at what is installed; reinstall"),
     _same("--ignore-requires-python", help="install though Requires-Python says no"),
+    _same(
+        "--require-hashes",
+        help="refuse what has no --hash in a requirement file; on as soon as one line has one",
+    ),
+    _same("--no-require-hashes", help="compare the hashes that are there, and ask for no others"),
     Option(
         ("--accept-bad-record",),
         Kind.LIST,

@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
+from sagepip.build.requirements_text import logical_lines
 from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
-from sagepip.ground.light_dataclass import replace
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython, start_finding_target_python
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.requirements_file import (
@@ -52,14 +54,15 @@ def build_request(
     build = build_options(settings, files, environ)
     wheelhouse = environ.get("SAGE_SPKG_WHEELS")
     destination = _destination(settings, environ)
-    found, own_settings = find_targets(targets, editables, files, destination.python)
+    found = find_targets(targets, editables, files, destination.python)
     sdist_then_wheel = settings.flag("sdist_then_wheel")
-    _check_editables(found, settings, sdist_then_wheel=sdist_then_wheel)
+    _check_editables(found.targets, settings, sdist_then_wheel=sdist_then_wheel)
     return InstallRequest(
-        targets=found,
+        targets=found.targets,
         destination=destination,
         build=build,
-        own_config_settings=own_settings,
+        own_config_settings=found.config_settings,
+        hash_checking=hash_checking(settings, files, build.sources.constraints, environ),
         sdist_then_wheel=sdist_then_wheel,
         stored_wheels=os.path.abspath(wheelhouse) if wheelhouse else None,
         no_deps=settings.flag("no_deps"),
@@ -153,12 +156,59 @@ def _check_editables(
         )
 
 
+@dataclass(frozen=True)
+class FoundTargets:
+    """What operands and requirement files name.
+
+    Attributes:
+        targets: each once.
+        config_settings: for each target of a requirement file the settings of its own line.
+    """
+
+    targets: tuple[Target, ...]
+    config_settings: dict[Target, ConfigSettings]
+
+
+def hash_checking(
+    settings: Settings,
+    files: Sequence[RequirementsFile],
+    constraints: Sequence[str],
+    environ: Mapping[str, str],
+) -> HashChecking:
+    """Return whether hashes are compared: pip's rule, by which one hash asks for all.
+
+    Args:
+        settings: the values of the options.
+        files: the requirement files.
+        constraints: the paths of constraint files, which may state hashes as well.
+        environ: the environment.
+
+    Raises:
+        UsageError: options contradict each other.
+        TargetError: a constraint file cannot be read.
+    """
+    required = settings.flag("require_hashes") or any(one.require_hashes for one in files)
+    lenient = settings.flag("no_require_hashes") or any(one.no_require_hashes for one in files)
+    if required and lenient:
+        raise UsageError(
+            "--require-hashes and --no-require-hashes are mutually exclusive", advice="give one"
+        )
+    stated = any(line.hashes for file in files for line in file.requirements) or any(
+        "--hash" in text.split("=")[0].split() or " --hash=" in text
+        for path in constraints
+        for _, text in logical_lines(path, environ)
+    )
+    if required or (stated and not lenient):
+        return HashChecking.REQUIRED
+    return HashChecking.STATED if stated else HashChecking.OFF
+
+
 def find_targets(
     words: Sequence[str],
     editables: Sequence[str],
     files: Sequence[RequirementsFile],
     python: TargetPython,
-) -> tuple[tuple[Target, ...], dict[Target, ConfigSettings]]:
+) -> FoundTargets:
     """Return what operands and requirement files name, each once, and the settings of lines.
 
     Args:
@@ -189,29 +239,50 @@ def find_targets(
         except SagepipError as error:
             raise located(error, line.origin) from error
         if target is not None:
-            asked.append((target, line.config_settings))
+            asked.append((_with_hashes(target, line.hashes), line.config_settings))
     return _united(asked)
 
 
 def _united(
     asked: Sequence[tuple[Target, ConfigSettings | None]],
-) -> tuple[tuple[Target, ...], dict[Target, ConfigSettings]]:
+) -> FoundTargets:
     """Make one target of those that differ in their extras alone, as ``.`` and ``.[test]``.
 
     Args:
         asked: each target with its own settings, or None; as in pip those of the first count.
     """
-    extras: dict[Target, frozenset[str]] = {}
+    united: dict[Target, Target] = {}
     settings: dict[Target, ConfigSettings | None] = {}
     for target, own in asked:
-        bare = _with_extras(target, frozenset())
-        given = frozenset() if isinstance(target, NamedRequirement) else target.extras
-        extras[bare] = extras.get(bare, frozenset()) | given
+        bare = _bare(target)
+        united[bare] = _union(united[bare], target) if bare in united else target
         settings.setdefault(bare, own)
-    united = {bare: _with_extras(bare, given) for bare, given in extras.items()}
     own_settings = {united[bare]: own for bare, own in settings.items() if own is not None}
-    return tuple(united.values()), own_settings
+    return FoundTargets(tuple(united.values()), own_settings)
 
 
-def _with_extras(target: Target, extras: frozenset[str]) -> Target:
-    return target if isinstance(target, NamedRequirement) else replace(target, extras=extras)
+def _bare(target: Target) -> Target:
+    if isinstance(target, NamedRequirement):
+        return target
+    if isinstance(target, SourceDirectory):
+        return replace(target, extras=frozenset())
+    return replace(target, extras=frozenset(), hashes=None)
+
+
+def _union(first: Target, second: Target) -> Target:
+    """Return one target for two of one path; as in pip it must have a hash that both state."""
+    if isinstance(first, NamedRequirement) or isinstance(second, NamedRequirement):
+        return first
+    extras = first.extras | second.extras
+    if isinstance(first, SourceDirectory) or isinstance(second, SourceDirectory):
+        return replace(first, extras=extras)
+    stated = [one.hashes for one in (first, second) if one.hashes is not None]
+    hashes = frozenset.intersection(*stated) if stated else None
+    return replace(first, extras=extras, hashes=hashes)
+
+
+def _with_hashes(target: Target, hashes: Sequence[str]) -> Target:
+    """Return a target with the hashes of its line beside those of its URL; a directory has none."""
+    if not hashes or isinstance(target, SourceDirectory):
+        return target
+    return replace(target, hashes=(target.hashes or frozenset()) | frozenset(hashes))

@@ -1,4 +1,4 @@
-"""The options of pip's, and of installer's, that have no effect here or are refused: data only."""
+"""The options of pip and other installers that have no effect here or are refused: data only."""
 
 from __future__ import annotations
 
@@ -83,12 +83,20 @@ _OTHER_PLATFORM = "give the interpreter to install for with --python"
 _BACKEND = "pip 23.1 removed it; use --config-settings"
 _REQUIREMENTS = "put the requirements into a file and give it with -r"
 
+_SCHEME = "--prefix, --root or --target moves all directories of the scheme together"
+
+# Options of installer, of the programs that distributions have made of it, and of gpep517.
 _INSTALLER = _options(
     Status.REFUSED,
     Kind.WHOLE,
     {
         "--compile-bytecode": "give --compile or --no-compile",
         "--interpreter": "give the interpreter to install for with --python",
+        **dict.fromkeys(("--purelib", "--platlib", "--headers", "--scripts", "--data"), _SCHEME),
+        "--script-kind": "leave it out: scripts are made for the platform that sagepip runs on",
+        "--backend": "leave it out: the backend is the one that pyproject.toml names",
+        "--output-fd": "leave it out: sagepip build prints the path of the wheel on stdout",
+        "--optimize": "give --compile, and run python -m compileall -o LEVEL for other levels",
     },
 )
 
@@ -103,16 +111,10 @@ REFUSED = (
         },
     ),
     *_options(
-        Status.NOT_YET,
-        Kind.ON,
-        {"--require-hashes": "check the hashes before, and give the files as targets"},
-    ),
-    *_options(
         Status.REFUSED,
         Kind.ON,
         {
             "--user": "install into a venv with --python, or below --prefix",
-            "--no-require-hashes": "hashes are not supported yet",
             "--only-deps --only-dependencies": _REQUIREMENTS,
             "--require-virtualenv --require-venv": "name the venv with --python",
             "--debug": "set SAGEPIP_DEBUG=1",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sagepip.build.archive import sdist_identity
+from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
@@ -19,6 +18,7 @@ from sagepip.ground.errors import BuildError, TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build_report import BuildReport, BuiltEntry
+from sagepip.operations.hash_checks import check_stated_hashes, file_url
 from sagepip.operations.source_builds import SourceBuilds
 from sagepip.operations.targets import (
     NamedRequirement,
@@ -47,6 +47,7 @@ class BuildRequest:
         build: how sources are built, and (``build.sources``) where requirements come from.
         own_config_settings: for each target of a requirement file the settings of its own line,
             which it gets *instead of* those in ``build`` (as in pip).
+        hash_checking: whether the hashes stated of archives are compared, and asked for of all.
         ignore_requires_python: build though Requires-Python says no.
         sdist: build sdists instead, of source directories.
         sdist_then_wheel: build the wheel of a directory from an sdist of it.
@@ -60,6 +61,7 @@ class BuildRequest:
     own_config_settings: Mapping[Target, Mapping[str, str | Sequence[str]]] = field(
         default_factory=dict
     )
+    hash_checking: HashChecking = HashChecking.OFF
     ignore_requires_python: bool = False
     sdist: bool = False
     sdist_then_wheel: bool = False
@@ -123,6 +125,7 @@ class _Builder:
 
     def _look_through(self) -> dict[str, WheelMetadata]:
         """Find out what can be known without a build, which may take hours; return the wheels."""
+        check_stated_hashes(self._request.targets, self._request.hash_checking)
         wheels: dict[str, WheelMetadata] = {}
         for target in self._request.targets:
             if self._request.sdist and not isinstance(target, SourceDirectory):
@@ -148,7 +151,12 @@ class _Builder:
 
     def _resolve(self) -> dict[str, ResolvedFile]:
         request = self._request
-        named = [one.requirement for one in request.targets if isinstance(one, NamedRequirement)]
+        with_hashes = request.hash_checking is not HashChecking.OFF
+        named = [
+            one.line if with_hashes else one.requirement
+            for one in request.targets
+            if isinstance(one, NamedRequirement)
+        ]
         if not named:
             return {}
         files = resolve(
@@ -161,6 +169,7 @@ class _Builder:
             no_deps=True,
             constraints=request.build.sources.constraints,
             build_isolation=request.build.isolation is Isolation.WHEELHOUSE,
+            hash_checking=request.hash_checking,
         )
         return {canonicalize_name(one.name): one for one in files}
 
@@ -180,14 +189,14 @@ class _Builder:
             made = self._sdist(target)
         else:
             made = self._built(target.path, target)
-            digest = "" if isinstance(target, SourceDirectory) else _sha256(target.path)
+            digest = "" if isinstance(target, SourceDirectory) else file_digest(target.path)
         if target.name and canonicalize_name(target.name) != canonicalize_name(made.name):
             raise TargetError(
                 f"{target.path} is {made.name} {made.version}, not {target.name}",
                 advice="correct the name before the @, or the path after it",
             )
         self._claim(made.name, target.path)
-        url = "file://" + quote(os.fsencode(target.path))
+        url = file_url(target.path)
         return replace(made, url=url, source_sha256=digest)
 
     def _built(self, path: str, target: Target) -> BuiltEntry:
@@ -220,7 +229,7 @@ def _wheel_entry(wheel: WheelMetadata) -> BuiltEntry:
 
 def _entry(name: str, version: str, path: str) -> BuiltEntry:
     """Return the entry of a file as it is before it is stored."""
-    return BuiltEntry(name, version, path, _sha256(path), os.path.getsize(path))
+    return BuiltEntry(name, version, path, file_digest(path), os.path.getsize(path))
 
 
 def _with_build(entry: BuiltEntry, built: BuiltDistribution, options: BuildOptions) -> BuiltEntry:
@@ -233,8 +242,3 @@ def _with_build(entry: BuiltEntry, built: BuiltDistribution, options: BuildOptio
         config_settings=options.config_settings,
         log_path=built.log_path,
     )
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

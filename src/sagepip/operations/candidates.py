@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
 from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.ground import console
@@ -20,6 +18,12 @@ from sagepip.operations.dependencies import (
     check_requirements,
     find_unsatisfied,
     split_by_availability,
+)
+from sagepip.operations.hash_checks import (
+    check_stated_hashes,
+    file_url,
+    lines_of,
+    requirement_line,
 )
 from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
@@ -62,6 +66,7 @@ class CandidateCollector:
             TargetError: something cannot be found or used, or a dependency is missing.
             BuildError: a source cannot be built.
         """
+        check_stated_hashes(self._request.targets, self._request.hash_checking)
         named: list[Requirement] = []
         direct: list[Candidate] = []
         for target in self._request.targets:
@@ -84,7 +89,7 @@ class CandidateCollector:
         return direct + dependencies
 
     def _direct_candidate(self, target: SourceDirectory | SourceArchive | WheelFile) -> Candidate:
-        url = "file://" + quote(os.fsencode(target.path))
+        url = file_url(target.path)
         if isinstance(target, WheelFile):
             metadata, seconds = read_wheel_metadata(target.path), 0.0
             if not self._no_deps:
@@ -103,7 +108,7 @@ class CandidateCollector:
             requested=True,
             is_direct=True,
             url=url,
-            sha256="" if directory else _sha256(target.path),
+            sha256="" if directory else file_digest(target.path),
             extras=target.extras,
             build_seconds=seconds,
             is_editable=bool(directory and directory.editable),
@@ -258,9 +263,14 @@ class CandidateCollector:
         self, direct: Iterable[Candidate], wanted: Iterable[Requirement], *, no_deps: bool
     ) -> list[ResolvedFile]:
         request = self._request
-        paths = [one.wheel + _brackets(one.extras) for one in direct]
+        if request.hash_checking is HashChecking.OFF:
+            texts = [one.wheel + _brackets(one.extras) for one in direct]
+            texts += [str(one) for one in wanted]
+        else:
+            texts = [requirement_line(one.metadata.name, one.extras, one.wheel) for one in direct]
+            texts += [line for one in wanted for line in lines_of(str(one), request.targets)]
         return resolve(
-            [*paths, *(str(one) for one in wanted)],
+            texts,
             python=self._python,
             sources=request.build.sources,
             ignore_installed=request.ignore_installed or self._is_unseen,
@@ -271,6 +281,7 @@ class CandidateCollector:
             no_deps=no_deps,
             constraints=request.build.sources.constraints,
             build_isolation=request.build.isolation is Isolation.WHEELHOUSE,
+            hash_checking=request.hash_checking,
         )
 
     def _resolved_candidates(
@@ -321,8 +332,3 @@ def _check_one_of_each(candidates: Iterable[Candidate]) -> None:
 
 def _brackets(extras: frozenset[str]) -> str:
     return f"[{','.join(sorted(extras))}]" if extras else ""
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
+from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass, field, replace
@@ -28,6 +29,7 @@ class InstallRequest:
         build: how sources are built, and (``build.sources``) where requirements come from.
         own_config_settings: for each target of a requirement file the settings of its own line,
             which it gets *instead of* those in ``build`` (as in pip); see :meth:`build_options`.
+        hash_checking: whether the hashes stated of archives are compared, and asked for of all.
         sdist_then_wheel: build the wheel of a directory from an sdist of it.
         stored_wheels: the directory in which built wheels are stored (SAGE_SPKG_WHEELS), or None.
         no_deps: leave runtime dependencies alone.
@@ -53,6 +55,7 @@ class InstallRequest:
     own_config_settings: Mapping[Target, Mapping[str, str | Sequence[str]]] = field(
         default_factory=dict
     )
+    hash_checking: HashChecking = HashChecking.OFF
     sdist_then_wheel: bool = False
     stored_wheels: str | None = None
     no_deps: bool = False

@@ -1,7 +1,7 @@
 """Requirement files, in pip's format.
 
 A line is either options for the whole call, or one requirement (``-e DIRECTORY`` is one, too) with
-its own ``--config-settings``. Every message names the file and the line.
+its own ``--config-settings`` and ``--hash``. Every message names the file and the line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from sagepip.build.hashes import parse_hash
 from sagepip.build.requirements_text import logical_lines
+from sagepip.ground import console
 from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.operations.option_words import read_words
@@ -42,14 +44,15 @@ _OPTIONS = {
             "--prefer-binary",
             "--config-settings",
             "--editable",
+            "--hash",
+            "--require-hashes",
+            "--no-require-hashes",
         )
     },
 }
 _BEFORE_MARKER = re.compile(r"\s;|;(?:\s|$)")
-_FLAGS = ("--no-index", "--prefer-binary")
+_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes")
 _REFUSED = {
-    "--hash": "hashes are not supported yet: sagepip would not check them",
-    "--require-hashes": "hashes are not supported yet: sagepip would not check them",
     "--extra-index-url": "set PIP_EXTRA_INDEX_URL, which pip reads",
     "--trusted-host": "set PIP_TRUSTED_HOST, which pip reads",
     "--pre": "name the version: NAME==1.0rc1",
@@ -66,12 +69,15 @@ class RequirementLine:
         origin: where it stands, ``FILE, line N``.
         config_settings: its own settings for the backend.
         editable: whether it stands behind ``-e``.
+        hashes: of which its archive must have one, ``ALGORITHM:DIGEST``; empty where none is
+            stated.
     """
 
     text: str
     origin: str
     config_settings: ConfigSettings = field(default_factory=dict)
     editable: bool = False
+    hashes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -85,6 +91,8 @@ class RequirementsFile:
         index_url: the last ``--index-url``, or None.
         no_index: whether ``--no-index`` is there.
         prefer_binary: whether ``--prefer-binary`` is there.
+        require_hashes: whether ``--require-hashes`` is there.
+        no_require_hashes: whether ``--no-require-hashes`` is there.
         formats: ``--no-binary`` and ``--only-binary`` in their order: (option, value).
     """
 
@@ -94,6 +102,8 @@ class RequirementsFile:
     index_url: str | None = None
     no_index: bool = False
     prefer_binary: bool = False
+    require_hashes: bool = False
+    no_require_hashes: bool = False
     formats: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -189,14 +199,20 @@ def _take(
             options.remove(editable)
             text = editable[1]
         settings: dict[str, str | list[str]] = {}
+        hashes: list[str] = []
         for name, value in options:
+            if name == "--hash":
+                hashes.append(_hash(value))
+                continue
             if name != "--config-settings":
                 raise UsageError(
                     f"{name} does not belong behind a requirement: {line}",
                     advice="give it a line of its own",
                 )
             add_setting(settings, value, name)
-        found.requirements.append(RequirementLine(text, origin, settings, bool(editable)))
+        found.requirements.append(
+            RequirementLine(text, origin, settings, bool(editable), tuple(hashes))
+        )
         return
     for name, value in options:
         if name == "--requirement":
@@ -212,6 +228,12 @@ def _take(
             found.no_index = True
         elif name == "--prefer-binary":
             found.prefer_binary = True
+        elif name == "--require-hashes":
+            found.require_hashes = True
+        elif name == "--no-require-hashes":
+            found.no_require_hashes = True
+        elif name == "--hash":
+            console.warn(f"{origin} has --hash but no requirement, and will be ignored")
         elif name == "--config-settings":
             raise UsageError(f"{name} without a requirement", advice="put it behind one")
         else:
@@ -250,6 +272,13 @@ def _without_marker(text: str) -> tuple[str, str]:
     words = tail.split(" ")
     first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     return " ".join([head, *words[first:]]), " ".join(words[:first]).strip()
+
+
+def _hash(text: str) -> str:
+    try:
+        return parse_hash(text)
+    except ValueError as error:
+        raise UsageError(str(error), advice="write --hash=sha256:abcde...") from error
 
 
 def _takes_value(name: str) -> bool:

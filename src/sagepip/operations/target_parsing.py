@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from sagepip.build.hashes import ALGORITHMS, parse_hash
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import replace
@@ -175,16 +176,31 @@ def _from_url(url: str, extras: frozenset[str], name: str) -> Target:
             advice="download it and give the file, or give NAME and --index-url",
         )
     body, _, fragment = url.partition("#")
+    hashes: list[str] = []
     for item in filter(None, fragment.split("&")):
         key, _, value = item.partition("=")
         if key == "egg" and value.replace("-", "").replace("_", "").replace(".", "").isalnum():
             name = name or value
+        elif key in ALGORITHMS:
+            hashes.append(_stated_hash(f"{key}:{value}", url))
         else:
             raise UsageError(
                 f"not supported in a URL: #{item} in {url}",
                 advice="write NAME[EXTRA] @ file:///PATH, of the project's own directory",
             )
-    return _from_path(path_from_file_url(body), url, extras, name)
+    target = _from_path(path_from_file_url(body), url, extras, name)
+    if not hashes or isinstance(target, NamedRequirement):
+        return target
+    if isinstance(target, SourceDirectory):
+        raise UsageError(f"a directory has no hash: {url}", advice="give an sdist or a wheel of it")
+    return replace(target, hashes=frozenset(hashes))
+
+
+def _stated_hash(text: str, url: str) -> str:
+    try:
+        return parse_hash(text)
+    except ValueError as error:
+        raise UsageError(f"{error} in {url}", advice="write #sha256=DIGEST") from error
 
 
 def _from_requirement(requirement: Requirement) -> Target:

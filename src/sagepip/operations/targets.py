@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sagepip.ground.light_dataclass import dataclass
 
+Hashes = frozenset[str]
+
 
 @dataclass(frozen=True)
 class SourceDirectory:
@@ -24,20 +26,26 @@ class SourceDirectory:
 
 @dataclass(frozen=True)
 class SourceArchive:
-    """An sdist: ``.tar.gz`` (or another tar) or ``.zip``; attributes as in SourceDirectory."""
+    """An sdist: ``.tar.gz`` (or another tar) or ``.zip``; attributes as in SourceDirectory.
+
+    Attributes:
+        hashes: one of which it must have, ``ALGORITHM:DIGEST``; None where none is stated.
+    """
 
     path: str
     extras: frozenset[str] = frozenset()
     name: str = ""
+    hashes: Hashes | None = None
 
 
 @dataclass(frozen=True)
 class WheelFile:
-    """A ``.whl`` file; attributes as in SourceDirectory."""
+    """A ``.whl`` file; attributes as in SourceArchive."""
 
     path: str
     extras: frozenset[str] = frozenset()
     name: str = ""
+    hashes: Hashes | None = None
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,16 @@ class NamedRequirement:
 
     Attributes:
         requirement: normalised text of it, as in ``networkx[extra]>=3; python_version<"4"``.
+        hashes: as in SourceArchive.
     """
 
     requirement: str
+    hashes: Hashes | None = None
+
+    @property
+    def line(self) -> str:
+        """It as a line of a requirement file, with its hashes."""
+        return " ".join([self.requirement, *(f"--hash={one}" for one in sorted(self.hashes or ()))])
 
 
 Target = SourceDirectory | SourceArchive | WheelFile | NamedRequirement

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from sagepip.build.requirements_text import logical_lines
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 
 _INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
 
@@ -81,11 +82,10 @@ def _read(path: str, including: tuple[str, ...]) -> Iterator[Constraint]:
             continue  # how to reach an index is of no interest here
         origin = f"{path}, line {number}"
         try:
-            requirement = Requirement(line)
-            if requirement.marker is not None:
-                requirement.marker.evaluate({"extra": ""})  # some comparisons have no truth
-        except (ValueError, RecursionError) as error:
+            requirement = parse_requirement(line)
+        except BadRequirement as error:
             raise TargetError(
-                f"{origin}: not a constraint: {line}", advice="write NAME and a version specifier"
+                f"{origin}: not a constraint: {shortened(line)}",
+                advice="write NAME and a version specifier",
             ) from error
         yield Constraint(requirement, origin)

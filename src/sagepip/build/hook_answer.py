@@ -93,13 +93,13 @@ def _value_problem(hook: str, value: object) -> str:
 
 
 def _is_requirement(value: object) -> bool:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from sagepip.ground.requirements import BadRequirement, parse_requirement
 
     if not isinstance(value, str) or len(value) > _REQUIREMENT_CHARACTERS:
         return False
     try:
-        Requirement(value)
-    except InvalidRequirement:
+        parse_requirement(value)
+    except BadRequirement:
         return False
     return True
 

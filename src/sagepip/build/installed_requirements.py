@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from sagepip.build.constraints import Constraints
 from sagepip.ground.errors import BuildError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.site_view import active
@@ -139,10 +140,10 @@ def valid_requirements(texts: Iterable[str], project: str) -> list[Requirement]:
     found = {}
     for text in texts:
         try:
-            requirement = Requirement(text)
-        except (InvalidRequirement, TypeError) as error:
+            requirement = parse_requirement(text)
+        except BadRequirement as error:
             raise BuildError(
-                f"{project} has a build requirement that is none: {text!r}",
+                f"{project} has a build requirement that is none: {shortened(repr(text))}",
                 advice="correct build-system.requires in its pyproject.toml",
             ) from error
         found[str(requirement)] = requirement

@@ -213,10 +213,11 @@ class Provisioner:
 
     def _satisfies(self, text: str) -> bool:
         """Whether what is there satisfies a requirement beyond doubt."""
-        from packaging.requirements import Requirement
         from packaging.utils import canonicalize_name
 
-        requirement = Requirement(text)
+        from sagepip.ground.requirements import parse_requirement
+
+        requirement = parse_requirement(text)
         if requirement.url or requirement.extras or requirement.marker:
             return text in self._requirements
         name = canonicalize_name(requirement.name)

@@ -198,16 +198,16 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
         theirs may need, under any marker; None if that cannot be told: an sdist does not say what
         it needs until it is built.
     """
-    from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     from sagepip.build.wheelhouse import candidates_by_project
     from sagepip.ground.errors import SagepipError
+    from sagepip.ground.requirements import BadRequirement, parse_requirement
     from sagepip.staging.wheel import read_wheel_metadata
 
     # Once: looking through a large wheelhouse for each project would take seconds.
     files = candidates_by_project(find_links)
-    waiting = [str(canonicalize_name(Requirement(one).name)) for one in requirements]
+    waiting = [str(canonicalize_name(parse_requirement(one).name)) for one in requirements]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -219,8 +219,8 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
                 return None
             try:
                 needs = read_wheel_metadata(path).headers.get_all("Requires-Dist")
-                found = [Requirement(one) for one in needs]
-            except (SagepipError, InvalidRequirement):
+                found = [parse_requirement(one) for one in needs]
+            except (SagepipError, BadRequirement):
                 return None
             if any(one.url for one in found):
                 return None

@@ -13,6 +13,7 @@ from sagepip.build.wheelhouse import candidates, parse_file_name
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 from sagepip.transaction.site_view import SiteView, active_requirements
 
 
@@ -47,12 +48,10 @@ def check_requirements(wheel: str, headers: Headers) -> None:
     """
     for text in headers.get_all("Requires-Dist"):
         try:
-            marker = Requirement(text).marker
-            if marker is not None:
-                marker.evaluate({"extra": ""})  # some comparisons have no truth
-        except (ValueError, RecursionError) as error:
+            parse_requirement(text)
+        except BadRequirement as error:
             raise TargetError(
-                f"{wheel}: bad Requires-Dist {text!r}: {error}",
+                f"{wheel}: bad Requires-Dist {shortened(repr(text))}: {error}",
                 advice="use another version of it, or --no-deps",
             ) from error
 

@@ -11,6 +11,12 @@ from sagepip.build.hashes import ALGORITHMS, parse_hash
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import replace
+from sagepip.ground.requirements import (
+    BadRequirement,
+    parse_marker,
+    parse_requirement,
+    shortened,
+)
 from sagepip.operations.targets import (
     NamedRequirement,
     SourceArchive,
@@ -214,32 +220,27 @@ def _from_requirement(requirement: Requirement) -> Target:
 
 
 def _requirement(text: str) -> Requirement:
-    from packaging.requirements import InvalidRequirement, Requirement
-
     # pip takes "NAME @ URL; MARKER" too; the standard wants a blank before the semicolon.
     spaced = text.replace("; ", " ; ", 1) if "@" in text else text
     try:
-        return Requirement(spaced)
-    except (InvalidRequirement, RecursionError) as error:
-        why = str(error).splitlines()[0]
+        return parse_requirement(spaced)
+    except BadRequirement as error:
         advice = "write NAME==VERSION, a path with a slash, or NAME @ file:///PATH"
         if "=" in text and not any(op in text for op in ("==", "<=", ">=", "~=", "!=")):
             advice = "= is no operator: did you mean ==?"
-        raise UsageError(f"not a requirement: {text}: {why}", advice=advice) from error
+        raise UsageError(f"not a requirement: {shortened(text)}: {error}", advice=advice) from error
 
 
 def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
-    from packaging.markers import InvalidMarker, Marker
-
     body, _, marker = text.partition(separator)
     if not marker.strip():
         return body.strip(), None
     try:
-        return body.strip(), Marker(marker.strip())
-    except (InvalidMarker, RecursionError) as error:
-        why = str(error).splitlines()[0]
+        return body.strip(), parse_marker(marker.strip())
+    except BadRequirement as error:
         raise UsageError(
-            f"not a marker: {text}: {why}", advice="write PATH ; python_version < '3.13'"
+            f"not a marker: {shortened(text)}: {error}",
+            advice="write PATH ; python_version < '3.13'",
         ) from error
 
 

@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
+from sagepip.ground.requirements import parse_requirement
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 
 
@@ -101,12 +102,12 @@ def active(
     wanted = {canonicalize_name(extra) for extra in extras}
     for text in requires:
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
             applies = requirement.marker is None or any(
                 requirement.marker.evaluate({**environment, "extra": extra})
                 for extra in ("", *sorted(wanted))
             )
-        except (ValueError, RecursionError):
+        except ValueError:
             continue  # as pip: an old distribution's mistake is not the user's
         if applies:
             yield requirement

@@ -1,0 +1,86 @@
+"""Requirements and markers that others wrote: parsed where they can be understood, else refused.
+
+``packaging`` descends into parentheses, when it parses, evaluates and prints, and raises
+RecursionError at a depth that depends on who calls it. A comparison may have no truth.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
+
+# What people and tools write nests three or four deep.
+_MOST_DEPTH = 50
+_SHOWN_CHARACTERS = 80
+
+
+class BadRequirement(ValueError):
+    """Why a text is no requirement, or no marker; one line."""
+
+
+def parse_requirement(text: object) -> Requirement:
+    """Parse a requirement, whose marker can be evaluated afterwards.
+
+    Args:
+        text: anything.
+
+    Raises:
+        BadRequirement: it is none.
+    """
+    from packaging.requirements import Requirement
+
+    checked = _checked(text)
+    try:
+        requirement = Requirement(checked)
+        if requirement.marker is not None:
+            requirement.marker.evaluate({"extra": ""})
+    except ValueError as error:
+        raise _bad(error) from error
+    return requirement
+
+
+def parse_marker(text: str) -> Marker:
+    """Parse a marker, which can be evaluated afterwards.
+
+    Args:
+        text: of it.
+
+    Raises:
+        BadRequirement: it is none.
+    """
+    from packaging.markers import Marker
+
+    checked = _checked(text)
+    try:
+        marker = Marker(checked)
+        marker.evaluate({"extra": ""})
+    except ValueError as error:
+        raise _bad(error) from error
+    return marker
+
+
+def shortened(text: object) -> str:
+    """Return a requirement as it is shown in a message."""
+    shown = str(text)
+    if len(shown) <= _SHOWN_CHARACTERS:
+        return shown
+    return f"{shown[:_SHOWN_CHARACTERS]}... ({len(shown)} characters)"
+
+
+def _checked(text: object) -> str:
+    if not isinstance(text, str):
+        raise BadRequirement(f"a {type(text).__name__}, not a text")
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if depth > _MOST_DEPTH:
+            raise BadRequirement(f"parentheses nested more than {_MOST_DEPTH} deep")
+    return text
+
+
+def _bad(error: ValueError) -> BadRequirement:
+    lines = str(error).splitlines()
+    return BadRequirement(shortened(lines[0] if lines else "cannot be understood"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.build import archive as archives
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
@@ -271,6 +274,13 @@ def _pax(name: str, data: bytes = b"1", **headers: str) -> bytes:
     return stream.getvalue()
 
 
+def _header(name: str, kind: bytes) -> bytes:
+    """Return a tar header that says that two megabytes follow."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, 2 << 20
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
 def _more(*entries: Entry) -> bytes:
     """Return a zip file with more entries."""
     return write_zip([*(Entry(name, data) for name, data in _FILES), *entries])
@@ -291,6 +301,16 @@ ODD: dict[str, tuple[str, bytes, str]] = {
         "sparse file",
     ),
     "3,000 directories deep": ("tar.gz", _pax(_DEEP), "cannot be unpacked"),
+    "a name of two megabytes": (
+        "tar.gz",
+        gzip.compress(_header("././@LongLink", tarfile.GNUTYPE_LONGNAME) + b"x" * (2 << 20)),
+        "unreasonably large header",
+    ),
+    "fields of two megabytes": (
+        "tar.gz",
+        gzip.compress(_header("pkg-1/x", tarfile.XHDTYPE) + b"x" * (2 << 20)),
+        "unreasonably large header",
+    ),
     "encrypted": ("zip", _more(Entry("pkg-1/x", b"1", flags=1)), "encrypted"),
     "unknown method": ("zip", _more(Entry("pkg-1/x", b"1", method=99)), "method 99"),
     "bzip2, without a bound": ("zip", _more(Entry("pkg-1/x", b"1", method=BZIP2)), "method 12"),
@@ -331,3 +351,32 @@ def test_modes_and_owners_of_an_archive_do_not_count(tmp_path: Path) -> None:
     source = Path(unpack_sdist(str(path), str(tmp_path / "into")))
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in (source, *source.iterdir())}
     assert all(mode & 0o7000 == 0 and mode & 0o400 for mode in modes.values()), modes
+
+
+@pytest.mark.parametrize("error", [struct.error("x"), OverflowError("x"), EOFError("x")])
+def test_whatever_the_libraries_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """An error that nobody foresaw is one line about the archive, too."""
+    path = _tar(tmp_path / "pkg-1.0.tar.gz", GOOD)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(archives, "_unpack_tar", fail)
+    with pytest.raises(TargetError, match="the source archive"):
+        unpack_sdist(path, str(tmp_path / "into"))
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "zip"])
+def test_an_archive_that_cannot_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """What says that it is larger than the space that is free is not unpacked at all."""
+    make = _zip if suffix == "zip" else _tar
+    path = make(tmp_path / f"pkg-1.0.{suffix}", [("pkg-1.0/x", FILE, "x" * 5000)])
+    room = os.statvfs_result((4096, 4096, 300, 1, 1, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: room)
+    with pytest.raises(TargetError, match=r"needs 4\.9 KiB when unpacked; .* has 4\.0 KiB free"):
+        unpack_sdist(path, str(tmp_path / "into"))
+    assert list((tmp_path / "into").iterdir()) == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
 
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import TargetError
+from sagepip.ground.free_space import check_space
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.install import install
 from sagepip.operations.request import InstallRequest
@@ -252,3 +254,28 @@ def test_no_other_check_is_left_out_with_a_bad_record(
     )
     with pytest.raises(TargetError, match="no path inside a wheel"):
         install(request)
+
+
+def test_a_wheel_that_cannot_fit(
+    tmp_path: Path, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wheel, be its RECORD right, is refused before it fills the disk; parts are added up."""
+    files = {"big.py": "#" * 5000, "{data}/data/big": "x" * 3000}
+    wheel = make_wheel(tmp_path / "wheels", "big", "1.0", files)
+    room = os.statvfs_result((4096, 4096, 300, 1, 1, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: room)
+    refuse(wheel, destination, r"needs 8\.\d KiB when unpacked; .* has 4\.0 KiB free", tmp_path)
+    monkeypatch.undo()
+    request = InstallRequest((WheelFile(str(wheel)),), destination, no_deps=True)
+    assert len(install(request).installed) == 1
+
+
+def test_a_file_system_that_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is known of the space, or it is asked for below a missing directory."""
+    silent = os.statvfs_result((4096, 0, 0, 0, 0, 0, 0, 0, 0, 255))
+    check_space(str(tmp_path / "a" / "b"), 1, "x")
+    monkeypatch.setattr(os, "statvfs", lambda _: silent)
+    check_space(str(tmp_path), 1 << 60, "x")
+    monkeypatch.undo()
+    with pytest.raises(TargetError, match=r"x needs 1048576\.0 TiB|x needs 1024\.0 PiB"):
+        check_space(str(tmp_path / "a" / "b"), 1 << 60, "x")

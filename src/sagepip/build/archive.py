@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories
+from sagepip.ground.free_space import check_space
 from sagepip.ground.headers import Headers
 
 if TYPE_CHECKING:
     import tarfile
     import zipfile
+    from typing import Self
 
 
 _METADATA_BYTES = 16 << 20
+# A name, a link's target, and what else is said of one member.
+_HEADER_BYTES = 1 << 20
 
 
 def unpack_sdist(path: str, into: str) -> str:
@@ -44,11 +48,9 @@ def unpack_sdist(path: str, into: str) -> str:
         is_tar = ".tar" in os.path.basename(path) or path.endswith(".tgz")
         if not is_tar and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as zip_archive:
-                return _unpack_zip(zip_archive, into)
-        import tarfile
-
-        with tarfile.open(path) as tar_archive:
-            return _unpack_tar(tar_archive, into)
+                return _unpack_zip(path, zip_archive, into)
+        with _open_tar(path) as tar_archive:
+            return _unpack_tar(path, tar_archive, into)
 
 
 def sdist_identity(path: str) -> tuple[str, str]:
@@ -61,13 +63,11 @@ def sdist_identity(path: str) -> tuple[str, str]:
         TargetError: it cannot be read or used, holds no PKG-INFO, or one of another project or
             version than the file name.
     """
-    import tarfile
-
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
     from packaging.version import InvalidVersion, Version
 
     _check_regular_file(path)
-    with _readable(path), tarfile.open(path) as archive:
+    with _readable(path), _open_tar(path) as archive:
         members = archive.getmembers()
         wanted = f"{check_members([_tar_member(info) for info in members])}/PKG-INFO"
         found = next((info for info in members if info.name == wanted), None)
@@ -110,12 +110,15 @@ def _kind(mode: int) -> str:
 @contextmanager
 def _readable(path: str) -> Iterator[None]:
     """Turn what the archive libraries raise into one line about the archive."""
+    import struct
     import tarfile
     import zipfile
     import zlib
 
+    from sagepip.staging.wheel import UNREADABLE
+
     corrupt: tuple[type[Exception], ...]
-    corrupt = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+    corrupt = (tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error, EOFError)
     try:
         import lzma
 
@@ -134,7 +137,7 @@ def _readable(path: str) -> Iterator[None]:
             f"the source archive {path} is corrupt or not an archive: {error}",
             advice="get it again",
         ) from error
-    except (OSError, RuntimeError, ValueError, OverflowError) as error:
+    except (OSError, *UNREADABLE) as error:
         # OSError: also what gzip and bz2 raise; RuntimeError: an encrypted zip, or directories too
         # deep; OverflowError: a time that is none.
         reason = getattr(error, "strerror", None) or error
@@ -144,12 +147,38 @@ def _readable(path: str) -> Iterator[None]:
         ) from error
 
 
-def _unpack_tar(archive: tarfile.TarFile, into: str) -> str:
+def _open_tar(path: str) -> tarfile.TarFile:
+    """Open a tar file; a header that says it is huge is refused before it is read to its end."""
+    import tarfile
+
+    extended = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+    extended |= {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+
+    class Bounded(tarfile.TarInfo):
+        """tarfile reads all of such a member into memory, before anybody can look at it."""
+
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            """Return the header in a block."""
+            info = super().frombuf(buf, encoding, errors)
+            if info.type in extended and info.size > _HEADER_BYTES:
+                raise Unacceptable(f"it has an unreasonably large header ({info.size} bytes)")
+            return info
+
+    return tarfile.open(path, tarinfo=Bounded)
+
+
+def _unpack_tar(path: str, archive: tarfile.TarFile, into: str) -> str:
     import tarfile
 
     members = archive.getmembers()
     top = check_members([_tar_member(info) for info in members])
     _check_absent(into, top)
+    check_space(
+        into,
+        sum(info.size for info in members if info.isreg()),
+        f"the source archive {path}",
+    )
     if hasattr(tarfile, "data_filter"):
         archive.extractall(into, members, filter="data")
     else:  # Python 3.11.0 to 3.11.3, which Debian 12 has
@@ -183,10 +212,15 @@ def _tar_member(info: tarfile.TarInfo) -> Member:
     return Member(info.name, "file" if info.isreg() else "device")
 
 
-def _unpack_zip(archive: zipfile.ZipFile, into: str) -> str:
+def _unpack_zip(path: str, archive: zipfile.ZipFile, into: str) -> str:
     members = [_zip_member(archive, info) for info in archive.infolist()]
     top = check_members(members)
     _check_absent(into, top)
+    check_space(
+        into,
+        sum(info.file_size for info in archive.infolist()),
+        f"the source archive {path}",
+    )
     if (damaged := archive.testzip()) is not None:
         raise Unacceptable(f"{damaged!r} is damaged")
     for info, member in zip(archive.infolist(), members, strict=True):

@@ -129,6 +129,18 @@ class CheckedArchive:
         root_is_purelib = "true" if self.metadata.root_is_purelib else "false"
         return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {root_is_purelib}\n"
 
+    def sizes(self) -> dict[str, int]:
+        """Return how many bytes there are for each part of the scheme; its root is empty.
+
+        zipfile unpacks no more of a member than the central directory says, which is asked here.
+        """
+        found: dict[str, int] = {}
+        for entry in self.file.infolist():
+            parts = entry.filename.split("/", 2)
+            key = parts[1] if len(parts) > 2 and parts[0] == self.data_directory else ""
+            found[key] = found.get(key, 0) + entry.file_size
+        return found
+
     def members(self) -> Iterator[Member]:
         """Yield what is to be installed, each to be read before the next.
 

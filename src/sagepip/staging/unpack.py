@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -24,6 +24,7 @@ from installer.utils import Scheme as SchemeKey
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
+from sagepip.ground.free_space import check_space, existing
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.bytecode_memory import BytecodeMemory
@@ -163,6 +164,7 @@ def _unpack(
         if not ignore_requires_python:
             gate.check_requires_python(wheel, metadata.headers, writer.destination.python)
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
+        writer.check_space(archive.sizes())
         installer.install(_Source(archive), writer, additional_metadata)
 
 
@@ -232,6 +234,25 @@ class _Writer(WheelDestination):
         self._finals: dict[tuple[str, str], str] = {}
         self._umask = os.umask(0)
         os.umask(self._umask)
+
+    def check_space(self, sizes: Mapping[str, int]) -> None:
+        """Refuse a wheel that cannot fit, before anything of it is written.
+
+        Args:
+            sizes: as :meth:`CheckedArchive.sizes` returns them.
+
+        Raises:
+            TargetError: a file system has too little space.
+        """
+        needed: dict[int, tuple[str, int]] = {}
+        for key, size in sizes.items():
+            root = self.destination.scheme.path(key, self._metadata.file_name) if key else ""
+            directory = existing(self.destination.live(root or self.root_directory))
+            device = os.stat(directory).st_dev
+            first, so_far = needed.get(device, (directory, 0))
+            needed[device] = (first, so_far + size)
+        for directory, size in needed.values():
+            check_space(directory, size, self.wheel)
 
     def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
         """Write the script of an entry point."""

@@ -63,6 +63,13 @@ _METADATA_REFUSED = (
         "Requires-Dist|!!",
         dependencies=True,
     ),
+    Case(
+        "a dependency that nests 2,000 deep",
+        "CWE-674",
+        Wheel(more_metadata=f"Requires-Dist: x; {'(' * 2000}os_name == 'x'{')' * 2000}\n"),
+        "Requires-Dist",
+        dependencies=True,
+    ),
     Case("Requires-Python leaves it out", CORE, _needs("<3"), "requires Python <3"),
     Case("Requires-Python of the future", CORE, _needs(">=4"), "requires Python >=4"),
     Case("Requires-Python that is none", CORE, _needs("three"), "bad Requires-Python", choice=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.corpus.cases import MODULE, Case, Content, Wheel
+from tests.corpus.cases import GOOD_WHEEL, MODULE, Case, Content, Wheel
 
 DATA = "binary distribution format: the .data directory"
 REACH = "CWE-22 by way of .data"
@@ -139,6 +139,19 @@ _INSTALLED = (
                 "{data}/data/etc/i.cfg": "7",
             }
         ),
+    ),
+    Case(
+        "purelib in a wheel whose root is platlib",
+        DATA,
+        Wheel(
+            {"bad.py": "1", "{data}/purelib/pure.py": "2", "{data}/platlib/plat.py": "3"},
+            wheel=GOOD_WHEEL.replace("true", "false"),
+        ),
+    ),
+    Case(
+        "platlib in a wheel whose root is purelib",
+        DATA,
+        _wheel({"{data}/platlib/bad/plat.py": "2", "bad/pure.py": "1"}),
     ),
     Case("a package by data alone", DATA, Wheel({"{data}/purelib/pkg/__init__.py": ""})),
     Case("modules by data", DATA, _wheel({f"{SITE}/pkg/a.py": "1"})),

@@ -93,6 +93,12 @@ _INSTALLED = (
     Case("dots and dashes", ENTRY_POINTS, _console("-a.b-c_1 = bad:m"), scripts=("-a.b-c_1",)),
     Case("python in the name", ENTRY_POINTS, _console("python-x = bad:m"), scripts=("python-x",)),
     Case("a Unicode name", ENTRY_POINTS, _console("größe = bad:m"), scripts=("größe",)),
+    Case(
+        "a graphical script",
+        ENTRY_POINTS,
+        _points("[gui_scripts]\nx-gui = bad:main\n[console_scripts]\nx = bad:main [a]\n"),
+        scripts=("x", "x-gui"),
+    ),
     Case("comments", ENTRY_POINTS, _console("# a\n; b\nx = bad:m"), scripts=("x",)),
     Case("CRLF", ENTRY_POINTS, _points("[console_scripts]\r\nx = bad:m\r\n"), scripts=("x",)),
     Case(

@@ -7,6 +7,10 @@ import os
 from sagepip.ground.errors import TargetError
 
 
+class NoSpace(TargetError):
+    """What is going to be unpacked cannot fit."""
+
+
 def check_space(directory: str, needed: int, what: str) -> None:
     """Refuse what cannot fit into a file system; what takes more than it says may still not.
 
@@ -16,11 +20,11 @@ def check_space(directory: str, needed: int, what: str) -> None:
         what: of it, for the message.
 
     Raises:
-        TargetError: it does not fit.
+        NoSpace: it does not fit.
     """
     free = _free(directory)
     if free is not None and needed > free:
-        raise TargetError(
+        raise NoSpace(
             f"{what} needs {_size(needed)} when unpacked; {directory} has {_size(free)} free",
             advice="make space; if that is far more than it should need, do not use it",
         )

@@ -7,6 +7,7 @@ live was touched, because nothing live is touched here.
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from installer.utils import Scheme as SchemeKey
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
-from sagepip.ground.free_space import check_space, existing
+from sagepip.ground.free_space import NoSpace, check_space, existing
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.bytecode_memory import BytecodeMemory
@@ -131,6 +132,7 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
 
     Raises:
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
+        OSError: it cannot be written, or not fit.
     """
     metadata = read_wheel_metadata(wheel)
     writer = _Writer(wheel, metadata, destination, compile_bytecode)
@@ -146,7 +148,12 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
         remove_file(live)
         return _Placed(live)
 
-    _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
+    try:
+        _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
+    except NoSpace as error:
+        # Whose directory it is knows what to do about it.
+        problem = f"{os.strerror(errno.ENOSPC)}: {error.problem}"
+        raise OSError(errno.ENOSPC, problem) from error
 
 
 def _unpack(

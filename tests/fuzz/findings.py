@@ -11,6 +11,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("wheel", write_zip([Entry("a\xff", b"", flags=UTF8)]).replace("ÿ".encode(), b"\xf5\xf5")),
     ("member", b"\x04a,," + _DIGITS),
     ("record", b"a,," + _DIGITS),
+    ("record", b'"\r*x",sh,'),
     ("requirements", b"# coding: undefined\na\n"),
     ("requirements", b"a; os_name === 'x'\n"),
     ("requirements", b"-e ./d ; os_name === 'x'\n"),

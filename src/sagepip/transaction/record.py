@@ -82,8 +82,11 @@ def format_record(rows: Iterable[RecordRow]) -> bytes:
     import io
 
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    plain = csv.writer(stream, lineterminator="\n")
+    # Before Python 3.13 a carriage return is not quoted unless it ends lines.
+    quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in sorted(rows, key=lambda one: one.path):
+        writer = quoted if "\r" in row.path + row.digest else plain
         writer.writerow((row.path, row.digest, "" if row.size is None else row.size))
     return stream.getvalue().encode("utf-8")
 

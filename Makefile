@@ -6,6 +6,7 @@
 # make sdists  real source archives, built offline by sagepip and by pip, and compared
 # make wheels  real wheels of every shape, installed by sagepip and by pip, and compared
 # make stress  64 installs, uninstalls, staged copies and readers at once on one site
+# make bench   sagepip beside pip, uv and the least work there is (QUICK=1: a few rows, 3 minutes)
 # make bench-building  build and install the same sources by sagepip, pip, uv and build, timed
 # make input-table  hostile and odd wheels: sagepip beside pip, uv and installer (docs/input.md)
 # make fuzz    coverage-guided fuzzing of all that reads what others wrote, a minute each
@@ -19,7 +20,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists wheels stress bench-building input-table fuzz pyz spkgs filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists wheels stress bench bench-building input-table fuzz pyz spkgs filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -54,6 +55,9 @@ wheels: $(READY)
 
 stress: $(READY)
 	$(BIN)/python -m bench.stress $(STRESS_FLAGS)
+
+bench: $(READY)
+	$(BIN)/python -m bench.performance $(if $(QUICK),--quick) $(BENCH_FLAGS)
 
 bench-building: $(READY)
 	$(BIN)/python -m bench.building $(BUILDING_FLAGS)

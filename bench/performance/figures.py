@@ -1,0 +1,119 @@
+"""Medians, ratios of runs of the same round, and whether they meet their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from bench.performance.stopwatch import Cost
+
+OURS = "sagepip"
+PIP = "pip"
+UV = "uv"
+FLOOR = "floor"
+
+MEASURES = ("cpu", "wall", "peak", "held")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a figure may be at most.
+
+    Attributes:
+        measure: one of :data:`MEASURES`.
+        limit: the greatest good value: a ratio, or without ``to`` milliseconds or MB.
+        to: the way that sagepip is compared with; None for an absolute limit.
+    """
+
+    measure: str
+    limit: float
+    to: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a target.
+
+    Attributes:
+        target: which.
+        value: what was measured; None if there was nothing to compare with.
+    """
+
+    target: Target
+    value: float | None
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is good."""
+        return self.value is not None and self.value <= self.target.limit
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that did what it should have.
+
+    Attributes:
+        way: which way.
+        round: the number of the round; what ran in the same one is compared.
+        cost: what it used.
+    """
+
+    way: str
+    round: int
+    cost: Cost
+
+
+def value_of(cost: Cost, measure: str) -> float | None:
+    """Give one measure of a cost: milliseconds, or MB of memory."""
+    if measure == "peak":
+        return cost.peak / 1024
+    seconds = {"cpu": cost.cpu, "wall": cost.wall, "held": cost.held}[measure]
+    return None if seconds is None else seconds * 1000
+
+
+def middle(runs: Iterable[Run], way: str, measure: str) -> float | None:
+    """Give the median of one measure of one way, or None if it never ran."""
+    values = _by_round(runs, way, measure).values()
+    return median(values) if values else None
+
+
+def ratio(runs: Iterable[Run], way: str, to: str, measure: str) -> float | None:
+    """Give the median over the rounds of the ratio within a round; None without such rounds.
+
+    Args:
+        runs: all runs of a row.
+        way: the way that is looked at.
+        to: the one that it is compared with.
+        measure: one of :data:`MEASURES`.
+    """
+    known = list(runs)
+    theirs = _by_round(known, to, measure)
+    found = [
+        value / theirs[number]
+        for number, value in _by_round(known, way, measure).items()
+        if theirs.get(number)
+    ]
+    return median(found) if found else None
+
+
+def _by_round(runs: Iterable[Run], way: str, measure: str) -> Mapping[int, float]:
+    return {
+        run.round: value
+        for run in runs
+        if run.way == way and (value := value_of(run.cost, measure)) is not None
+    }
+
+
+def judge(runs: Iterable[Run], targets: Iterable[Target]) -> list[Verdict]:
+    """Compare what was measured with the targets."""
+    known = list(runs)
+    return [
+        Verdict(
+            target,
+            middle(known, OURS, target.measure)
+            if target.to is None
+            else ratio(known, OURS, target.to, target.measure),
+        )
+        for target in targets
+    ]

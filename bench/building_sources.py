@@ -16,7 +16,13 @@ from pathlib import Path
 from pyproject_hooks import BuildBackendHookCaller, BuildBackendWarning
 
 from bench import packages
-from bench.environment import Pin, PreparationError, VirtualEnvironment, fetch_sdists
+from bench.environment import (
+    Pin,
+    PreparationError,
+    VirtualEnvironment,
+    console_script,
+    fetch_sdists,
+)
 from bench.packages import Source
 from bench.processes import Command, ProcessTable
 
@@ -55,11 +61,13 @@ class Workshop:
         root: a private directory.
         wheelhouse: where build requirements come from.
         processes: runs the commands.
+        sage_pip_install: sagepip's command.
     """
 
     root: Path
     wheelhouse: Path
     processes: ProcessTable
+    sage_pip_install: Path = console_script("sage-pip-install")
 
     def run(self, command: Command, env: Mapping[str, str], cwd: Path | None = None) -> str:
         """Run a command, which must succeed, and give what it said."""

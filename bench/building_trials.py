@@ -40,6 +40,7 @@ class Trial:
         workshop: where the wheelhouse is, and what runs commands.
         compiling: whether bytecode is asked for.
         mark: the line that tells this copy of the source from all others.
+        isolated: whether builds are; if not, the target holds all build requirements.
     """
 
     source: Prepared
@@ -50,10 +51,18 @@ class Trial:
     workshop: Workshop
     compiling: bool
     mark: str
+    isolated: bool = True
 
     @classmethod
     def lay_out(
-        cls, source: Prepared, root: Path, caches: Path, workshop: Workshop, *, compiling: bool
+        cls,
+        source: Prepared,
+        root: Path,
+        caches: Path,
+        workshop: Workshop,
+        *,
+        compiling: bool,
+        isolated: bool = True,
     ) -> Trial:
         """Copy the source and make the environment.
 
@@ -63,15 +72,20 @@ class Trial:
             caches: where tools keep their caches.
             workshop: see above.
             compiling: see above.
+            isolated: see above.
         """
         directory = root / f"{source.name}-{source.version}"
         shutil.copytree(source.directory, directory, symlinks=True)
         mark = f"# {root.name}"
         with (directory / source.marked).open("a", encoding="utf-8") as stream:
             stream.write(f"\n{mark}\n")
-        venv = VirtualEnvironment.create(root / "venv")
+        if isolated:
+            venv = VirtualEnvironment.create(root / "venv")
+        else:
+            shutil.copytree(source.ready.root, root / "venv", symlinks=True)
+            venv = VirtualEnvironment((root / "venv").resolve())
         env = private_environment(root / "home", caches)
-        return cls(source, directory, venv, root, env, workshop, compiling, mark)
+        return cls(source, directory, venv, root, env, workshop, compiling, mark, isolated)
 
     @property
     def hooks(self) -> Hooks:
@@ -96,6 +110,9 @@ class Trial:
         """
         site = self.venv.site
         installed = proof.metadata_directories(site)
+        if not self.isolated:
+            there = {info.name for info in proof.metadata_directories(self.source.ready.site)}
+            installed = [info for info in installed if info.name not in there]
         found = [tuple(info.name.removesuffix(".dist-info").split("-")) for info in installed]
         expected = (self.source.name, self.source.version)
         if [(canonicalize_name(one[0]), *one[1:]) for one in found] != [expected]:

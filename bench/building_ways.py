@@ -19,7 +19,6 @@ from bench.environment import (
     Pin,
     PreparationError,
     VirtualEnvironment,
-    console_script,
     fetch_wheels,
 )
 from bench.peers_tools import UV
@@ -104,7 +103,7 @@ UV_WAYS = ("uv", "build-uv")
 def _sagepip(trial: Trial) -> None:
     trial.run(
         [
-            *(console_script("sage-pip-install"), "--python", trial.venv.python),
+            *(trial.workshop.sage_pip_install, "--python", trial.venv.python),
             *_sagepip_options(trial),
         ]
     )
@@ -150,7 +149,8 @@ def _uv(uv: Path, trial: Trial) -> None:
 
 
 def _offline(trial: Trial) -> Sequence[str | Path]:
-    return ["--no-index", "--find-links", trial.workshop.wheelhouse]
+    isolation = [] if trial.isolated else ["--no-build-isolation"]
+    return [*isolation, "--no-index", "--find-links", trial.workshop.wheelhouse]
 
 
 def _build_with_pip(trial: Trial) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.environment import PreparationError, VirtualEnvironment, fetch_wheels
-from bench.performance import report, wheel_rows
+from bench.performance import report, site_rows, source_rows, staged_rows, wheel_rows
 from bench.performance.figures import Run
 from bench.performance.peers import install_peers
 from bench.performance.report import Printer, Told
@@ -33,7 +33,8 @@ QUICK_ROUNDS = 2
 
 def all_rows(bench: Bench) -> list[Row]:
     """Give everything that can be measured."""
-    return [*wheel_rows.rows(bench)]
+    parts = (wheel_rows, site_rows, staged_rows, source_rows)
+    return [row for part in parts for row in part.rows(bench)]
 
 
 class Runner:

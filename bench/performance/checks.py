@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from bench import proof
 from bench.environment import Pin, VirtualEnvironment
-from bench.performance.figures import OURS, PIP
+from bench.performance.figures import OURS, PIP, UV
 from bench.performance.stopwatch import RunFailed
 
 
@@ -85,16 +85,19 @@ def _can_be_compiled(source: Path) -> bool:
     return True
 
 
-def check_uninstalled(venv: VirtualEnvironment, before: set[str]) -> None:
+def check_uninstalled(venv: VirtualEnvironment, before: set[str], way: str) -> None:
     """See that nothing but what was there before is there; raises :class:`RunFailed`.
 
     Args:
         venv: where something was uninstalled.
         before: the files that were there before anything was installed.
+        way: by which tool.
     """
     # site-packages itself may be gone: some tools remove what has become empty.
     own = tuple(f"/.sagepip/{name}" for name in proof.OWN_FILES)
     left = {path for path in proof.files_below(venv.root) - before if not path.endswith(own)}
+    if way == UV:  # It leaves its lock, and bytecode of single modules.
+        left = {path for path in left if not path.endswith(("/.lock", ".pyc"))}
     if left:
         raise RunFailed(f"left behind: {sorted(left)[:3]}")
     if lost := before - proof.files_below(venv.root):

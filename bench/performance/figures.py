@@ -67,7 +67,7 @@ class Run:
 def value_of(cost: Cost, measure: str) -> float | None:
     """Give one measure of a cost: milliseconds, or MB of memory."""
     if measure == "peak":
-        return cost.peak / 1024
+        return cost.peak / 1024 if cost.peak else None
     seconds = {"cpu": cost.cpu, "wall": cost.wall, "held": cost.held}[measure]
     return None if seconds is None else seconds * 1000
 

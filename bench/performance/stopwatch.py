@@ -24,7 +24,7 @@ class Cost:
     Attributes:
         cpu: seconds of the processors, of all processes together.
         wall: seconds by the clock.
-        peak: KiB of memory of the largest of its processes.
+        peak: KiB of memory of the largest of its processes; 0 if that is not known.
         held: seconds for which the lock was held, where that was asked for.
     """
 

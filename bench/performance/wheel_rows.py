@@ -236,7 +236,7 @@ def uninstall(tool: Tool, pin: Pin) -> Way:
     def run(stage: Stage) -> Cost:
         venv, before = tool.with_installed(stage, pin)
         cost = stage.time(tool.uninstall(venv, pin.name))
-        checks.check_uninstalled(venv, before)
+        checks.check_uninstalled(venv, before, tool.key)
         return cost
 
     return Way(tool.key, run)
@@ -257,7 +257,7 @@ def held(bench: Bench, pin: Pin, what: str, key: str = OURS) -> Way:
         if what == "uninstall":
             words: Command = ["--python", venv.python, "-y", pin.name]
             cost = stage.time([bench.peers.sagepip.python, "-I", "-c", _UNINSTALL, report, *words])
-            checks.check_uninstalled(venv, before)
+            checks.check_uninstalled(venv, before, OURS)
             return replace(cost, held=float(report.read_text()))
         force = what == "reinstall"
         wheel = bench.wheels[pin]

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pyproject_hooks import BuildBackendHookCaller, BuildBackendWarning
@@ -67,7 +68,7 @@ class Workshop:
     root: Path
     wheelhouse: Path
     processes: ProcessTable
-    sage_pip_install: Path = field(default_factory=lambda: console_script("sage-pip-install"))
+    sage_pip_install: Path = field(default_factory=partial(console_script, "sage-pip-install"))
 
     def run(self, command: Command, env: Mapping[str, str], cwd: Path | None = None) -> str:
         """Run a command, which must succeed, and give what it said."""

@@ -105,6 +105,16 @@ def chosen(rows: Sequence[Row], options: argparse.Namespace) -> list[Row]:
 def measure(options: argparse.Namespace, root: Path, processes: ProcessTable) -> int:
     """Measure as the command line says; give the exit status."""
     bench = set_up(root, processes)
+    try:
+        return compare(options, bench)
+    finally:
+        # Before its directory is removed: whatever it runs is ended with it.
+        processes.stop()
+        bench.stopwatch.close()
+
+
+def compare(options: argparse.Namespace, bench: Bench) -> int:
+    """Run the rows, print the table and write the files; give the exit status."""
     rows = chosen(all_rows(bench), options)
     if options.list:
         for row in rows:
@@ -114,7 +124,7 @@ def measure(options: argparse.Namespace, root: Path, processes: ProcessTable) ->
         raise PreparationError("no row has such a name; see --list")
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     document: dict[str, Any] = {
-        "header": report.header(root, bench.peers.versions),
+        "header": report.header(bench.root, bench.peers.versions),
         "rounds": rounds,
         "rows": [],
         "interrupted": False,
@@ -160,10 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ProcessTable() as processes,
             tempfile.TemporaryDirectory(prefix="bench-", dir=options.dir) as name,
         ):
-            try:
-                return measure(options, Path(name).resolve(), processes)
-            finally:
-                processes.stop()  # Before its directory is removed.
+            return measure(options, Path(name).resolve(), processes)
     except PreparationError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -86,6 +86,13 @@ class Stopwatch:
             raise RunFailed(f"{Path(job_name(commands)).name}: status {told['status']}: {last}")
         return Cost(told["cpu"], told["wall"], told["peak"])
 
+    def close(self) -> None:
+        """End the small process."""
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                stream.close()
+        self._child.wait()
+
 
 def job_name(commands: Sequence[Command]) -> str:
     """Give the program that commands run, for messages."""

@@ -571,7 +571,11 @@ ACCEPTED = (
         "sage-pip-install git+https://host.invalid/demo.git",
         refused=r"git\+https",
     ),
-    Line("a log", "sage-pip-install --log log.txt .", refused=r"--log is not supported yet"),
+    Line(
+        "a log",
+        "sage-pip-install --log log.txt .",
+        {"targets": (HERE,), "missing": "warn"},
+    ),
     Line(
         "compiling by pip's variable, whose sense is odd",
         "sage-pip-install .",

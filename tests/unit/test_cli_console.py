@@ -94,7 +94,7 @@ def test_help(tmp_path: Path, program: str, words: list[str], says: str) -> None
         ("sage-pip-install", ["--no-dep", "."], 2, "unknown option: --no-dep (did you mean"),
         ("sage-pip-install", ["-e", "x.whl"], 1, "no such file or directory: x.whl"),
         ("sage-pip-install", ["-e", "."], 1, "no project in the directory ."),
-        ("sage-pip-install", ["--log=x", "."], 2, "--log is not supported yet"),
+        ("sage-pip-install", ["--log=/dev/null/x", "."], 1, "cannot write the log /dev/null/x"),
         ("sage-pip-install", ["install", "./x.whl"], 1, "no such file or directory: ./x.whl"),
         ("sage-pip-install", ["./a\nb\x1b[31m.whl"], 1, r"./a b\x1b[31m.whl"),
         ("sage-pip-install", ["-r", "no.txt"], 1, "cannot read the requirement file no.txt"),

@@ -12,7 +12,7 @@ from sagepip.cli.settings import Given, Settings
 from sagepip.ground.errors import UsageError
 from sagepip.operations.option_words import read_words
 
-REFUSED = (Status.REFUSED, Status.LEFT_TO_PIP, Status.NOT_YET)
+REFUSED = (Status.REFUSED, Status.LEFT_TO_PIP)
 
 
 def read(*words: str) -> list[tuple[str, str | None]]:

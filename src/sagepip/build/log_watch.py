@@ -26,7 +26,7 @@ class LogWatch:
         stream: the log, open for reading, at the place where the program begins to write.
         log_path: its path, for messages.
         what: the program, in the words of messages.
-        follow: copy what is written to stderr.
+        follow: copy what is written to stderr; the file of ``--log`` gets it anyhow.
         time_limit: how long the program may take, in seconds; None for ever.
         on_limit: ends the program; called, in the thread, when the limit has passed.
 
@@ -79,9 +79,13 @@ class LogWatch:
         pause = self._noted - self._silence()
         if self._limit is not None and not self.expired:
             pause = min(pause, self._limit - time.monotonic())
-        if self._follow:
+        if self._is_read:
             pause = min(pause, _FOLLOW_SECONDS)
         return max(pause, 0.01)
+
+    @property
+    def _is_read(self) -> bool:
+        return self._follow or console.to_log is not None
 
     def _keep_limit(self) -> None:
         if self._limit is not None and not self.expired and time.monotonic() >= self._limit:
@@ -107,7 +111,7 @@ class LogWatch:
 
     def _copy(self, *, last: bool) -> None:
         """Copy what is new, in whole lines unless a line stays unfinished for a while."""
-        if not self._follow:
+        if not self._is_read:
             return
         is_new = False
         while chunk := self._stream.read(_CHUNK):
@@ -127,6 +131,9 @@ class LogWatch:
 
     def _write(self, text: str) -> None:
         if not text:
+            return
+        console.log(clean(text))
+        if not self._follow:
             return
         try:
             sys.stderr.write(clean(text))

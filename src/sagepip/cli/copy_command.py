@@ -6,7 +6,6 @@ from sagepip.cli.commands import Invocation
 from sagepip.cli.copy_options import COPY
 from sagepip.cli.environment import lock_timeout
 from sagepip.cli.site_command import print_json, read_command_line
-from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 
 
@@ -51,7 +50,7 @@ def run(invocation: Invocation) -> int:
         from dataclasses import asdict
 
         print_json(asdict(report))
-    elif console.verbosity >= 0:
+    else:
         done = [f"Successfully installed {one.name}-{one.version}" for one in report.distributions]
         print_done([*done, f"Copied {report.files} files to {report.prefix}"])
     return 0

@@ -29,7 +29,7 @@ def given_by_pip_variables(table: OptionTable, environ: Mapping[str, str]) -> It
         What they give, in the order of the environment.
 
     Raises:
-        UsageError: a value cannot be understood, or stands for an option that would be missed.
+        UsageError: a value cannot be understood.
     """
     for variable, text in environ.items():
         if not variable.startswith("PIP_") or not text:
@@ -40,11 +40,10 @@ def given_by_pip_variables(table: OptionTable, environ: Mapping[str, str]) -> It
         if option.status is Status.SAME:
             for value in _values(option, variable, text):
                 yield Given(option, value, by_variable=True)
-        elif option.status in (Status.REFUSED, Status.NOT_YET) and text.lower() not in _FALSE:
-            message = f"{variable} is set, but {option.name} is not supported"
-            if option.status is Status.NOT_YET:
-                raise UsageError(message, advice=f"unset it; {option.advice}")
-            console.warn(f"{message}: ignored ({option.advice})")
+        elif option.status is Status.REFUSED and text.lower() not in _FALSE:
+            console.warn(
+                f"{variable} is set, but {option.name} is not supported: ignored ({option.advice})"
+            )
 
 
 def given_by_install_flags(table: OptionTable, environ: Mapping[str, str]) -> list[Given]:

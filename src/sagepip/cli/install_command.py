@@ -10,6 +10,7 @@ from sagepip.cli import messages, startup
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import given_by_install_flags, given_by_pip_variables
 from sagepip.cli.install_options import GROUPS, INSTALL
+from sagepip.cli.log_option import begin_log_if_asked
 from sagepip.cli.option import Kind, Status
 from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
@@ -49,6 +50,7 @@ def run(invocation: Invocation) -> int:
         ]
     )
     console.verbosity = _verbosity(settings)
+    begin_log_if_asked(settings, invocation)
     for option in settings.options:
         if option.status is Status.NO_EFFECT:
             console.detail(f"{option.name} has no effect: {option.advice}")

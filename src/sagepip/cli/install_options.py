@@ -11,6 +11,14 @@ from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
 
 HELP = Option(("-h", "--help"), Kind.HELP, Status.SAME, "help", "show this help")
 VERSION = Option(("-V", "--version"), Kind.VERSION, Status.SAME, "version", "show the version")
+LOG = Option(
+    ("--log", "--log-file", "--local-log"),
+    Kind.TEXT,
+    Status.SAME,
+    "log",
+    "append all messages, as with -vv, and what builds print to this file",
+    "FILE",
+)
 
 
 def _same(
@@ -225,6 +233,7 @@ SAYING = (
         metavar="FILE",
         help="write what was done as JSON; - for stdout",
     ),
+    LOG,
     HELP,
     VERSION,
 )

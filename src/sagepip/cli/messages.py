@@ -43,6 +43,11 @@ def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
     _to_stderr(f"Error: {printable(' '.join(problem.split()))}{advice}")
 
 
+def print_notice(text: str) -> None:
+    """Print a line on stderr, whatever ``-q`` says."""
+    _to_stderr(printable(text))
+
+
 def print_result(report: InstallReport, *, to_stderr: bool) -> None:
     """Print what changed, one line a distribution.
 
@@ -50,8 +55,6 @@ def print_result(report: InstallReport, *, to_stderr: bool) -> None:
         report: what was done.
         to_stderr: keep stdout for the JSON report.
     """
-    if console.verbosity < 0:
-        return
     verb = "Would install" if report.dry_run else "Successfully installed"
     lines = [f"{verb} {entry.name}-{entry.version}" for entry in report.installed]
     lines += [
@@ -62,15 +65,20 @@ def print_result(report: InstallReport, *, to_stderr: bool) -> None:
 
 
 def print_done(lines: Iterable[str], *, to_stderr: bool = False) -> None:
-    """Print what was changed; that it cannot be printed does not make it undone.
+    """Print what was changed, unless ``-q``; that it cannot be does not make it undone.
 
     Args:
         lines: one a distribution.
         to_stderr: keep stdout for something else.
     """
     stream = sys.stderr if to_stderr else sys.stdout
+    text = "".join(f"{printable(line)}\n" for line in lines)
+    if text:
+        console.log(text)
+    if console.verbosity < 0:
+        return
     try:
-        stream.write("".join(f"{printable(line)}\n" for line in lines))
+        stream.write(text)
         stream.flush()
     except BrokenPipeError:
         silence_stdout()
@@ -87,6 +95,7 @@ def silence_stdout() -> None:
 
 
 def _to_stderr(text: str) -> None:
+    console.log(text)
     # If there is nobody to tell, the exit status still says it.
     with suppress(OSError):
         # One write: with make -jN many processes share this descriptor.

@@ -31,7 +31,6 @@ class Status(Enum):
     NO_EFFECT = "accepted, without effect"
     REFUSED = "refused, with advice"
     LEFT_TO_PIP = "refused; pip, where it fetches, reads its variable"
-    NOT_YET = "refused until it is implemented"
     OTHERS = "refused: another command's, to which its variable is left"
 
 
@@ -100,8 +99,6 @@ class OptionTable:
         option = self.find(name)
         if option is None:
             raise UsageError(f"unknown option: {name}", advice=_suggestion(name, self._by_name))
-        if option.status is Status.NOT_YET:
-            raise UsageError(f"{name} is not supported yet", advice=option.advice)
         if option.status in (Status.REFUSED, Status.LEFT_TO_PIP, Status.OTHERS):
             raise UsageError(f"{name} is not supported", advice=option.advice)
         return option

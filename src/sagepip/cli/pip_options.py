@@ -104,13 +104,6 @@ REFUSED = (
     *_NETWORK,
     *_INSTALLER,
     *_options(
-        Status.NOT_YET,
-        Kind.WHOLE,
-        {
-            "--log --log-file --local-log": "redirect stderr and give -v",
-        },
-    ),
-    *_options(
         Status.REFUSED,
         Kind.ON,
         {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sagepip.cli import startup
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import given_by_pip_variables
+from sagepip.cli.log_option import begin_log_if_asked
 from sagepip.cli.option import Kind, Option, OptionTable, Status
 from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
@@ -95,6 +96,7 @@ def read_command_line(
         return None
     settings = Settings([*given_by_pip_variables(table, invocation.environ), *given])
     console.verbosity = settings.count("verbose") - settings.count("quiet")
+    begin_log_if_asked(settings, invocation)
     for option in settings.options:
         if option.status is Status.NO_EFFECT:
             console.detail(f"{option.name} has no effect: {option.advice}")

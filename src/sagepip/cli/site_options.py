@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sagepip.cli.install_options import HELP, VERSION
+from sagepip.cli.install_options import HELP, LOG, VERSION
 from sagepip.cli.option import Kind, Option, Status
 
 LOCK_TIMEOUT = Option(
@@ -21,6 +21,7 @@ SAYING = (
     Option(("-v", "--verbose"), Kind.COUNT, Status.SAME, "verbose", "say more; repeatable"),
     Option(("-q", "--quiet"), Kind.COUNT, Status.SAME, "quiet", "say less; repeatable"),
     Option(("--no-color",), Kind.ON, Status.SAME, "no_color", "no colours"),
+    LOG,
     HELP,
     VERSION,
 )

@@ -12,7 +12,6 @@ from sagepip.cli.environment import lock_timeout
 from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import find_site, read_command_line
 from sagepip.cli.uninstall_options import UNINSTALL
-from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])")
@@ -60,12 +59,10 @@ def run(invocation: Invocation) -> int:
     )
     for name in report.missing:
         # In pip's words: scripts filter this line out of both streams.
-        sys.stderr.write(f"WARNING: Skipping {name} as it is not installed.\n")
-    if console.verbosity >= 0:
-        messages.print_done(
-            f"Successfully uninstalled {name}-{version}".rstrip("-")
-            for name, version in report.removed
-        )
+        messages.print_notice(f"WARNING: Skipping {name} as it is not installed.")
+    messages.print_done(
+        f"Successfully uninstalled {name}-{version}".rstrip("-") for name, version in report.removed
+    )
     return 0
 
 

@@ -15,6 +15,7 @@ from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import environ_under
 from sagepip.transaction.journal import has_state, journal_path
 from sagepip.transaction.lock_files import LockFiles
+from sagepip.transaction.outer_lock import outer_lock_to_take
 from sagepip.transaction.prefix_sites import own_sites
 from sagepip.transaction.recovery import tidy
 
@@ -73,6 +74,8 @@ def run_locked(request: LockedRun, environ: Mapping[str, str]) -> CommandEnd:
         for files in wanted:
             if _is_interrupted(files) and files.name not in given_up:
                 _resolve(files, _left(request.timeout, started), given_up)
+        # Files that are locked by name are the caller's whole wish.
+        outer = outer_lock_to_take(shared=request.shared) if wanted[0].gate else None
         with ExitStack() as held:
             announced = [
                 held.enter_context(
@@ -80,7 +83,7 @@ def run_locked(request: LockedRun, environ: Mapping[str, str]) -> CommandEnd:
                         request.timeout, started, inheritable=not request.close
                     )
                 )
-                for files in wanted
+                for files in ([outer] if outer else []) + wanted
             ]
             if list(request.locks()) != wanted:
                 continue

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from sagepip.ground.filesystem import make_directories
 from sagepip.transaction.lock import SiteLock
+from sagepip.transaction.outer_lock import outer_lock, outer_lock_to_take
 
 
 class SiteLocks:
@@ -30,12 +31,13 @@ class SiteLocks:
 
     def check_obtainable(self) -> None:
         """Refuse at once what could never be locked (see :meth:`SiteLock.check_obtainable`)."""
+        outer_lock_to_take(shared=False)
         for home in self.homes:
             SiteLock(home).check_obtainable()
 
     @contextmanager
     def hold(self, timeout: float | None = None) -> Iterator[None]:
-        """Hold all locks for the body of a ``with`` statement.
+        """Hold all locks for the body of a ``with`` statement, and the one of other programs.
 
         Args:
             timeout: seconds to wait at most, for all together; None to wait for ever.
@@ -45,6 +47,7 @@ class SiteLocks:
         """
         started = time.monotonic()
         with ExitStack() as held:
+            held.enter_context(outer_lock(timeout, started))
             for home in _in_order(self.homes):
                 held.enter_context(SiteLock(home).hold(timeout, started))
             acquired = time.monotonic()

@@ -12,6 +12,7 @@ from sagepip.ground.errors import LockError, SagepipError
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock_files import LockFiles
+from sagepip.transaction.outer_lock import outer_lock_to_take
 from sagepip.transaction.recovery import tidy
 
 Found = TypeVar("Found")
@@ -39,10 +40,12 @@ def read_undisturbed(
     """
     started = time.monotonic()
     everything = [LockFiles.of_site(site) for site in _in_order(sites)]
+    named = outer_lock_to_take(shared=True)
+    outer = [named] if named is not None and os.path.lexists(named.lock) else []
     while True:
         locked = [files for files in everything if os.path.lexists(files.lock)]
         with ExitStack() as held:
-            for files in locked:
+            for files in (*outer, *locked):
                 lock = CommandLock(files, shared=True)
                 held.enter_context(lock.hold(timeout, started, inheritable=False))
             # Under the lock a journal can only be of one who was interrupted.

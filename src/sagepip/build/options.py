@@ -28,6 +28,7 @@ class BuildOptions:
         sources: where build requirements come from.
         isolation: what builds see of Python packages.
         check_dependencies: without isolation, refuse when build requirements are missing.
+        may_do_without: where build requirements are nowhere to be had, build without isolation.
         config_settings: for the backend; a repeated key has a list.
         verbosity: 0 keeps the build's output for the case of failure; 1 and up stream it.
         keep_build: keep the environment and the log of a successful build too.
@@ -38,6 +39,7 @@ class BuildOptions:
     sources: PackageSources = field(default_factory=PackageSources)
     isolation: Isolation = Isolation.WHEELHOUSE
     check_dependencies: bool = False
+    may_do_without: bool = False
     config_settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     verbosity: int = 0
     keep_build: bool = False

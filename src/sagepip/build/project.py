@@ -13,14 +13,14 @@ from sagepip.build.cache_bound import keep_bound
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.members import Member
-from sagepip.build.options import BuildOptions
+from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
 from sagepip.build.setuptools_settings import settings_for
 from sagepip.build.source_tree import without_new_bytecode
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
-from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.owner_mark import directory_lock
 
@@ -98,6 +98,26 @@ def _build(
     python: TargetPython,
     options: BuildOptions,
     ancestors: Sequence[str] = (),
+) -> BuiltDistribution:
+    from sagepip.build.provisioning import MissingBuildRequirements
+
+    try:
+        return _build_once(kind, source_directory, output_directory, python, options, ancestors)
+    except MissingBuildRequirements as error:
+        if not options.may_do_without:
+            raise
+        console.warn(f"{error.problem}; it is built without isolation, with what is installed")
+    plain = replace(options, isolation=Isolation.NONE)
+    return _build_once(kind, source_directory, output_directory, python, plain, ancestors)
+
+
+def _build_once(
+    kind: Kind,
+    source_directory: str,
+    output_directory: str,
+    python: TargetPython,
+    options: BuildOptions,
+    ancestors: Sequence[str],
 ) -> BuiltDistribution:
     import time
 
@@ -334,7 +354,7 @@ def _with_traces(error: BuildError, run: _Run) -> BuildError:
     """Say where the log and the environment of a failed build are."""
     kept = [one for one in run.traces() if one not in error.problem]
     advice = "; ".join(filter(None, (error.advice, *kept)))
-    return BuildError(error.problem, advice=advice, output=error.output)
+    return type(error)(error.problem, advice=advice, output=error.output)
 
 
 def _deliver(built: str, directory: str) -> str:

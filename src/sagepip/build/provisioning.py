@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _TRIES = 3
 
 
+class MissingBuildRequirements(BuildError):
+    """Build requirements are nowhere to be had."""
+
+
 class Provisioner:
     """Provides one build with environments.
 
@@ -160,7 +164,9 @@ class Provisioner:
                 download_directory=os.path.join(self._workspace, "downloads"),
             )
         except (TargetError, BuildError) as error:
-            raise BuildError(
+            # Another error is that of a requirement that would have had to be built.
+            kind = MissingBuildRequirements if isinstance(error, TargetError) else BuildError
+            raise kind(
                 f"the build requirements of {self._project} cannot be had: {error.problem}",
                 advice=error.advice,
                 output=getattr(error, "output", ""),

@@ -72,6 +72,7 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "spkg", "build and install packages from recipes", module="sagepip.cli.spkg_command"
         ),
+        Command("adopt", "make a Sage tree use sagepip", module="sagepip.cli.adopt_command"),
         Command("trace", "show where the time went"),
         Command(
             "cache",

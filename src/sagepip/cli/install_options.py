@@ -186,6 +186,16 @@ BUILDING = (
         "wheelhouse|installed|none",
         choices=("wheelhouse", "installed", "none"),
     ),
+    Option(
+        ("--missing-build-deps",),
+        Kind.TEXT,
+        Status.OWN,
+        "missing_build_deps",
+        "what to do about a build requirement that is nowhere to be had: refuse, or build without "
+        "isolation and warn (default: error)",
+        "error|warn",
+        choices=("error", "warn"),
+    ),
     _same(
         "--check-build-dependencies",
         help="without isolation, refuse when build requirements are missing",

@@ -102,6 +102,7 @@ def build_options(
         sources=package_sources(settings, files, environ),
         isolation=_isolation(settings),
         check_dependencies=settings.flag("check_build_dependencies"),
+        may_do_without=settings.text("missing_build_deps") == "warn",
         config_settings=config,
         verbosity=max(console.verbosity, 0),
         keep_build=settings.flag("keep_build"),

@@ -21,7 +21,8 @@ _ABOUT = """\
 Build packages from recipes in Sage's format and install them into a prefix, which becomes a virtual
 environment. ACTION is install, uninstall, list or check. install builds also what the packages
 need, in the order that GNU make finds; a second run goes on where the first one ended. check looks
-whether all that was installed is there. See docs/spkg.md."""
+whether all that was installed is there. ACTION publish NAME STAGED is for sage-spkg in an adopted
+tree (sagepip adopt). See docs/spkg.md."""
 
 
 def _text(name: str, dest: str, help_text: str, value: str) -> Option:
@@ -43,6 +44,7 @@ _HOW = (
     Option(("-k", "--keep-going"), Kind.ON, Status.OWN, "keep_going", "go on after a failure"),
     _on("--force", "force", "build the named ones though they are installed, all at once"),
     _on("--no-index", "no_index", "fetch nothing"),
+    _on("--keep-existing", "keep_existing", "publish: leave all that an older version has"),
 )
 _FORM = Form(_ABOUT, (("Where", _WHERE), ("How", _HOW), ("Output", SAYING)), "ACTION [NAME ...]")
 
@@ -69,6 +71,7 @@ def run(invocation: Invocation) -> int:
         "uninstall": _uninstall,
         "list": _list,
         "check": _check,
+        "publish": _publish,
     }
     if action not in actions:
         raise UsageError(f"no such action: {action or '(none)'}", advice="install, uninstall, …")
@@ -140,6 +143,21 @@ def _uninstall(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
 
     removed = remove_packages(tree, names)
     print_done([f"Successfully uninstalled {one.name}-{one.version}" for one in removed])
+    return 0
+
+
+def _publish(tree: SpkgTree, settings: Settings, words: list[str]) -> int:
+    """Publish what a Sage tree's sage-spkg has staged."""
+    from sagepip.cli.messages import print_done
+    from sagepip.operations.spkg_publish import PublishRequest, publish
+
+    if len(words) != 2 or not all(words):
+        raise UsageError("publish takes two operands", advice="NAME STAGED")
+    name, staged = words
+    report = publish(
+        PublishRequest(name, staged, tree, keep_existing=settings.flag("keep_existing"))
+    )
+    print_done([f"Copied {report.files} files to {report.prefix}"])
     return 0
 
 

@@ -37,13 +37,13 @@ def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
         )
     removed = [records[one] for one in names]
     staying = {one for name, r in records.items() if name not in names for one in r.files}
-    distributions = [one for record in removed for one in _distributions(record.files)]
+    distributions = [one for record in removed for one in distribution_names(record.files)]
     if distributions:
         destination = find_destination(find_target_python(tree.python, {}))
         uninstall(UninstallRequest(tuple(distributions), destination))
         _forget_wheels(tree, distributions)
     for record in removed:
-        _remove(tree, set(record.files) - staying)
+        remove_files(tree.prefix, set(record.files) - staying)
         remove_tree(os.path.join(tree.scripts, record.name))
         remove_file(record.path)
     return removed
@@ -58,16 +58,16 @@ def remove_superseded(tree: SpkgTree, old: Record, files: Iterable[str]) -> None
         files: the new version's files.
     """
     others = {one for name, r in tree.find_records().items() if name != old.name for one in r.files}
-    gone = set(_distributions(old.files)) - set(_distributions(files))
+    gone = set(distribution_names(old.files)) - set(distribution_names(files))
     if gone:
         destination = find_destination(find_target_python(tree.python, {}))
         uninstall(UninstallRequest(tuple(sorted(gone)), destination))
         _forget_wheels(tree, gone)
-    _remove(tree, set(old.files) - set(files) - others)
+    remove_files(tree.prefix, set(old.files) - set(files) - others)
 
 
-def _distributions(files: Iterable[str]) -> list[str]:
-    """Return the names of the distributions whose metadata is among the files."""
+def distribution_names(files: Iterable[str]) -> list[str]:
+    """Return the normalised names of the distributions whose metadata is among files."""
     found = []
     for path in files:
         directory, name = os.path.split(path)
@@ -77,19 +77,25 @@ def _distributions(files: Iterable[str]) -> list[str]:
     return found
 
 
-def _remove(tree: SpkgTree, files: Iterable[str]) -> None:
+def remove_files(prefix: str, files: Iterable[str]) -> None:
+    """Remove files of a prefix, and the directories that are empty then.
+
+    Args:
+        prefix: absolute and resolved.
+        files: relative to it.
+    """
     directories = set()
     for one in files:
-        path = os.path.normpath(os.path.join(tree.prefix, one))
+        path = os.path.normpath(os.path.join(prefix, one))
         # A record is a file that anybody may have edited; nothing outside the prefix goes.
-        if not path.startswith(tree.prefix + os.sep):
-            console.warn(f"{one} is left alone: it does not lie in {tree.prefix}")
+        if not path.startswith(prefix + os.sep):
+            console.warn(f"{one} is left alone: it does not lie in {prefix}")
             continue
         if os.path.lexists(path):
             remove_file(path)
         directories.add(os.path.dirname(path))
     for directory in sorted(directories, key=len, reverse=True):
-        while directory.startswith(tree.prefix + os.sep):
+        while directory.startswith(prefix + os.sep):
             if not os.path.isdir(directory):
                 directory = os.path.dirname(directory)
                 continue

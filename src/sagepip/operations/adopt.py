@@ -100,7 +100,7 @@ def undo(root: str) -> list[str]:
         for path, one in state.files.items()
     }
     # The archive goes last: until then the scripts work.
-    order = sorted(wanted, key=lambda path: wanted[path] is None)
+    order = sorted(wanted, key=lambda path: (wanted[path] is None, path == ARCHIVE))
     try:
         _exchange(root, {path: wanted[path] for path in order}, current, None)
     except OSError as error:

@@ -61,17 +61,30 @@ case "$0" in
     */*) here=${0%/*} ;;
     *)   here=. ;;
 esac
-for path in "${SAGE_ORIG_PATH:-$PATH}" "$PATH"; do
-    for name in python3 python3.14 python3.13 python3.12 python3.11; do
-        python=$(PATH="$path" command -v "$name") || continue
-        case "$python" in
-            */.pyenv/shims/*) continue ;;
+run_with() {
+    [ -x "$1" ] || return 0
+    "$1" -I -c 'import sys, zlib; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || return 0
+    found=$1
+    shift
+    unset IFS
+    exec "$found" -I "$here/sagepip.pyz" "$@"
+}
+# Those that change PATH (pyenv's shims) come last.
+for path in "$SAGE_ORIG_PATH" "$PATH" shims; do
+    case "$path" in
+        shims) path=$PATH; skipped= ;;
+        *)     skipped='*/shims' ;;
+    esac
+    IFS=:
+    for directory in $path; do
+        case "$directory" in
+            $skipped) continue ;;
         esac
-        if "$python" -I -c 'import sys, zlib; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
-        then
-            exec "$python" -I "$here/sagepip.pyz" "$@"
-        fi
+        for name in python3 python3.14 python3.13 python3.12 python3.11; do
+            run_with "$directory/$name" "$@"
+        done
     done
+    unset IFS
 done
 echo >&2 "Error: sagepip needs Python 3.11 or newer, and there is none on PATH"
 exit 1

@@ -556,16 +556,34 @@ def test_what_is_the_same_is_shared(terminal: Terminal, staged: Path, prefix: Pa
     assert faults(prefix) == []
 
 
+@pytest.mark.parametrize("options", [[], ["--move"]])
+def test_a_tree_that_lies_in_the_prefix(
+    terminal: Terminal, prefix: Path, options: list[str]
+) -> None:
+    """Sage builds and stages in PREFIX/var/tmp."""
+    distribution(prefix, "pkg", "1", {"pkg/__init__.py": "1"})
+    place = prefix / "var/tmp/build/pkg-2/inst"
+    distribution(place, "pkg", "2", {"pkg/__init__.py": "2"})
+    write(place, {"var/lib/new": "", "var/tmp/other": ""})
+    copy(terminal, *options, place, prefix)
+    assert (prefix / SITE / "pkg/__init__.py").read_text() == "2"
+    assert (prefix / "var/lib/new").exists()
+    assert (prefix / "var/tmp/other").exists()
+    assert bool([*place.rglob("*.py")]) == (not options)
+    assert faults(prefix) == []
+
+
 def test_wrong_operands(terminal: Terminal, staged: Path, prefix: Path, tmp_path: Path) -> None:
     write(staged, {"x": "", "sub/y": ""})
     write(tmp_path, {"file": ""})
     (tmp_path / "alias").symlink_to(staged)
+    write(staged / "sub" / staged.relative_to(tmp_path) / "sub", {"z": ""})
     for one, other, word in (
         (tmp_path / "none", prefix, "is not a directory"),
         (tmp_path / "file", prefix, "is not a directory"),
         (staged, staged, "lies in"),
         (staged, tmp_path / "alias/sub/new", "lies in"),
-        (staged / "sub", staged, "lies in"),
+        (staged / "sub", tmp_path, "lies where it holds something for"),
         (staged, tmp_path / "file", "file"),
     ):
         before = snapshot(tmp_path)

@@ -115,7 +115,7 @@ def staged_copy(request: CopyRequest) -> CopyReport:
         raise UsageError("STAGED or PREFIX is empty", advice="give two directories")
     prefix = os.path.realpath(request.prefix)
     tree = read_staged_tree(request.staged)
-    _check_apart(tree.path, prefix)
+    _check_apart(tree, prefix)
     _check_directories(tree, prefix)
     with Manifest(request.manifest, null=request.null) as manifest:
         manifest.write(tree)
@@ -300,12 +300,28 @@ class _Copy:
         return CopiedDistribution(one.name, one.stated_version, tuple(versions))
 
 
-def _check_apart(staged: str, prefix: str) -> None:
-    for inner, outer in ((staged, prefix), (prefix, staged)):
-        if inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep):
+def _check_apart(tree: StagedTree, prefix: str) -> None:
+    """Refuse a tree that would be published in itself.
+
+    The tree itself may lie in the prefix: Sage builds in PREFIX/var/tmp.
+    """
+    if tree.path == prefix or _lies_in(prefix, tree.path):
+        raise TargetError(
+            f"{prefix} lies in {tree.path}", advice="stage outside the prefix (DESTDIR)"
+        )
+    if not _lies_in(tree.path, prefix):
+        return
+    own = os.path.relpath(tree.path, prefix)
+    for path in (*tree.directories, *tree.files):
+        if path == own or _lies_in(path, own):
             raise TargetError(
-                f"{inner} lies in {outer}", advice="stage outside the prefix (DESTDIR)"
+                f"{tree.path} lies where it holds something for: {path}",
+                advice="stage outside the prefix (DESTDIR)",
             )
+
+
+def _lies_in(inner: str, outer: str) -> bool:
+    return inner.startswith(outer.rstrip(os.sep) + os.sep)
 
 
 def _check_directories(tree: StagedTree, prefix: str) -> None:

@@ -1,17 +1,18 @@
-"""A real Sage tree, of the source distribution that the package index has; never in this repository."""
+"""A real Sage tree: that of the source distribution on the package index, never kept here."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environment import Pin, VirtualEnvironment, fetch_sdists
 
-from tests.e2e.commands import Done, Terminal, site_of
+from tests.e2e.commands import Done, Settings, Terminal, site_of
 
 SAGE_CONF = Pin("sage-conf", "10.7")
 CONFIGURED = {
@@ -47,7 +48,7 @@ class SageTree:
 
     root: Path
     terminal: Terminal
-    path: str = os.defpath
+    path: str = os.pathsep.join((os.path.dirname(os.path.realpath(sys.executable)), os.defpath))
 
     def __post_init__(self) -> None:
         self.venv = VirtualEnvironment.create(self.terminal.where / "venv")
@@ -74,6 +75,7 @@ class SageTree:
             "SAGE_INST_LOCAL": prefix,
             "SAGE_SPKG_WHEELS": str(self.wheels),
             "SAGE_SPKG_SCRIPTS": str(self.scripts),
+            "SAGE_SHARE": f"{prefix}/share",
             "PKG_NAME": "thing-1",
             "PKG_BASE": "thing",
             "PYTHONPATH": str(self.terminal.where / "nowhere"),
@@ -82,12 +84,19 @@ class SageTree:
             ),
         }
 
-    def bash(self, script: str, *, status: int = 0, cwd: Path | None = None, **more: str) -> Done:
+    def bash(
+        self,
+        script: str,
+        *,
+        status: int = 0,
+        cwd: Path | None = None,
+        settings: Settings | None = None,
+    ) -> Done:
         """Run a script, which must end with an exit status."""
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=cwd or self.terminal.where,
-            env=self.environ | more,
+            env=self.environ | {key: str(value) for key, value in (settings or {}).items()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -97,11 +106,16 @@ class SageTree:
         return done
 
     def helpers(
-        self, script: str, *, status: int = 0, cwd: Path | None = None, **more: str
+        self,
+        script: str,
+        *,
+        status: int = 0,
+        cwd: Path | None = None,
+        settings: Settings | None = None,
     ) -> Done:
         """Run a script with the functions of sage-dist-helpers."""
         start = '. "$SAGE_ROOT/build/bin/sage-dist-helpers"\n'
-        return self.bash(start + script, status=status, cwd=cwd, **more)
+        return self.bash(start + script, status=status, cwd=cwd, settings=settings)
 
     def package(self, name: str, version: str, install: str, **scripts: str) -> None:
         """Write a package of scripts alone into the tree, in place of an older version of it."""

@@ -1,0 +1,325 @@
+"""``sagepip adopt`` on the tree of Sage 10.7: what each changed script does then."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from bench.pyz import make
+
+from tests.e2e.commands import Terminal, installed
+from tests.e2e.sage_trees import SageTree, configure, unpack_sage_root
+from tests.guarantees import snapshot
+from tests.wheels import make_wheel
+
+pytestmark = pytest.mark.index
+
+LOCKED = 'flock -n "$1" true && echo free || echo locked'
+BACKEND = """\
+import base64, hashlib, os, zipfile
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    files = {'thing.py': open('thing.py').read(), 'thing-1.dist-info/METADATA':
+             'Metadata-Version: 2.1\\nName: thing\\nVersion: 1\\n',
+             'thing-1.dist-info/WHEEL': 'Wheel-Version: 1.0\\nGenerator: x\\n'
+             'Root-Is-Purelib: true\\nTag: py3-none-any\\n'}
+    record = ''
+    name = 'thing-1-py3-none-any.whl'
+    with zipfile.ZipFile(os.path.join(directory, name), 'w') as wheel:
+        for path, text in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+            record += f'{path},sha256={digest.decode().rstrip("=")},{len(text)}\\n'
+            wheel.writestr(path, text)
+        wheel.writestr('thing-1.dist-info/RECORD', record + 'thing-1.dist-info/RECORD,,\\n')
+    return name
+build_editable = build_wheel
+"""
+
+
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pyz") / "sagepip.pyz"
+    make(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory, pyz: Path) -> Path:
+    """A tree that all tests share; what they add to it has names of its own."""
+    root = unpack_sage_root(tmp_path_factory.mktemp("adopted"))
+    configure(root)
+    words = ["python3", "-I", str(pyz), "adopt", "--apply", str(root)]
+    subprocess.run(words, check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def tree(adopted: Path, terminal: Terminal) -> SageTree:
+    return SageTree(adopted, terminal)
+
+
+def source(where: Path, *, requires: str = "", module: str = "value = 1\n") -> Path:
+    """A project that brings its backend."""
+    where.mkdir()
+    (where / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = [{requires}]\nbuild-backend = "backend"\n'
+        'backend-path = ["."]\n[project]\nname = "thing"\nversion = "1"\n'
+    )
+    (where / "backend.py").write_text(BACKEND)
+    (where / "thing.py").write_text(module)
+    return where
+
+
+def test_the_tree_is_changed_once_and_restored(terminal: Terminal, pyz: Path) -> None:
+    """A diff that patch(1) understands, then the changes, then nothing, then the tree of before."""
+    root = unpack_sage_root(terminal.where)
+    before = snapshot(root)
+    shown = terminal.run("sagepip", "adopt", "--pyz", pyz, root)
+    assert snapshot(root) == before
+    patch = subprocess.run(
+        ["patch", "-p1", "--dry-run", "--batch", "-d", root],
+        input=shown.stdout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert patch.returncode == 0, patch.stdout
+    changed = [line[6:] for line in shown.stdout.splitlines() if line.startswith("+++ b/")]
+    terminal.run("sagepip", "adopt", "--pyz", pyz, "--apply", root)
+    after = snapshot(root)
+    for path in changed:
+        words = ["python3", "-c", "compile(open(0).read(), 'x', 'exec')"]
+        if not path.endswith(".py"):
+            words = ["bash", "-n", "/dev/stdin"]
+        with open(root / path) as stream:
+            subprocess.run(words, stdin=stream, check=True)
+    again = terminal.run("sagepip", "adopt", "--pyz", pyz, "--apply", root)
+    assert "already adopted" in again.stdout
+    assert snapshot(root) == after
+    assert len(changed) == 6
+    terminal.run("sagepip", "adopt", "--undo", root)
+    assert snapshot(root) == before
+
+
+def test_wheels_are_installed_as_sage_lists_them(tree: SageTree) -> None:
+    """From a file with a line a wheel; PYTHONPATH and PIP_ variables say nothing."""
+    where = tree.terminal.where
+    (strangers := where / "strangers").mkdir()
+    for name in ("packaging", "build", "pip", "zipfile"):
+        (strangers / f"{name}.py").write_text("raise SystemExit('a stranger')\n")
+    first = make_wheel(where, "space_a", "1", {"space/a.py": "", "single.py": "one = 1\n"})
+    second = make_wheel(where, "space_b", "1", {"space/b.py": ""}, requires=("nonesuch>=3",))
+    listed = where / "spkg-requirements.txt"
+    listed.write_text(f"space_a @ file://{first}\n")
+    with listed.open("a") as stream:
+        stream.write(f"space_b @ file://{second}\n")
+    settings = {"PYTHONPATH": str(strangers), "PIP_REQUIRE_HASHES": "1", "PIP_TARGET": "/nowhere"}
+    done = tree.bash(f"sage-pip-install -r {listed}", settings=settings)
+    assert {one.replace("-", "_") for one in installed(done)} == {"space_a_1", "space_b_1"}
+    assert "nonesuch" in done.stderr
+    tree.imports("import space.a, space.b, single")
+    done = tree.bash(
+        f"sage-pip-uninstall nonesuch; sage-pip-uninstall -r {listed}", settings=settings
+    )
+    assert "Skipping nonesuch as it is not installed" in done.stderr
+    assert not (tree.site / "space").exists()
+    assert tree.bash("sage-pip-uninstall space_a").returncode == 0
+
+
+def test_the_same_version_is_replaced_and_a_failure_is_3(tree: SageTree) -> None:
+    """A wheel of another content; and a file that is no wheel changes nothing."""
+    where = tree.terminal.where
+    wheel = make_wheel(where, "again", "1", {"again.py": "value = 1\n", "gone.py": ""})
+    tree.helpers(f"sdh_actually_pip_install_wheel again {wheel}")
+    make_wheel(where, "again", "1", {"again.py": "value = 2\n"})
+    tree.helpers(f"sdh_actually_pip_install_wheel again {wheel}")
+    assert tree.imports("import again; print(again.value)") == "2"
+    assert not (tree.site / "gone.py").exists()
+    before = snapshot(tree.site)
+    wheel.write_bytes(b"no wheel")
+    tree.bash(f"sage-pip-install {wheel}", status=3)
+    tree.helpers(f"sdh_actually_pip_install_wheel again {wheel}", status=3)
+    assert snapshot(tree.site) == before
+
+
+def test_a_root_is_filled_and_the_venv_left_alone(tree: SageTree) -> None:
+    """--root wins over SAGE_DESTDIR; both lead to the same place below."""
+    where = tree.terminal.where
+    wheel = make_wheel(where, "rooted", "1", {"rooted.py": ""})
+    tree.bash(f"sage-pip-install --root={where}/root --no-warn-script-location {wheel}")
+    tree.bash(f"sage-pip-install {wheel}", settings={"SAGE_DESTDIR": f"{where}/destdir"})
+    for root in ("root", "destdir"):
+        assert (where / root / tree.site.relative_to("/") / "rooted.py").exists()
+    assert not (tree.site / "rooted.py").exists()
+
+
+def test_a_wheel_is_built_staged_and_listed(tree: SageTree) -> None:
+    """Readable as the umask says, in the staged wheelhouse; the installation is for later."""
+    where = tree.terminal.where
+    project = source(where / "project")
+    build = where / "build/thing-1"
+    build.mkdir(parents=True)
+    destdir = where / "destdir"
+    settings = {"SAGE_DESTDIR": str(destdir), "SAGE_BUILD_DIR": str(where / "build")}
+    settings["PIP_FIND_LINKS"] = "/nowhere"
+    script = "umask 022; sdh_pip_install . && echo $PIP_NO_INDEX$PIP_FIND_LINKS ."
+    done = tree.helpers(script, cwd=project, settings=settings)
+    assert done.stdout.splitlines()[-1] == "/nowhere ."
+    (stored,) = Path(f"{destdir}{tree.wheels}").iterdir()
+    assert stored.name == "thing-1-py3-none-any.whl"
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o644
+    assert list((project / "dist").iterdir()) == []
+    listed = Path(f"{destdir}{tree.scripts}/thing/spkg-requirements.txt")
+    assert listed.read_text() == f"thing @ file://{tree.wheels}/{stored.name}\n"
+    assert (build / "spkg-pipinst").read_text().startswith("sdh_actually_pip_install_wheel thing")
+    assert not (tree.site / "thing.py").exists()
+    # Without staging it is stored and installed at once; a failure ends the script.
+    tree.helpers("sdh_pip_install .", cwd=project)
+    assert [one.name for one in tree.wheels.iterdir()] == [stored.name]
+    assert tree.imports("import thing; print(thing.value)") == "1"
+    (project / "backend.py").write_text("raise SystemExit(7)\n")
+    failed = tree.helpers("sdh_pip_install .; echo not reached", cwd=project, status=1)
+    assert "Error building a wheel for thing-1" in failed.stderr
+    assert "not reached" not in failed.stdout
+
+
+def test_what_a_build_lacks_is_told_and_done_without(tree: SageTree) -> None:
+    """Only where a requirement is nowhere to be had; a build that fails is not repeated."""
+    where = tree.terminal.where
+    project = source(where / "project", requires='"nonesuch>=3"')
+    done = tree.helpers("sdh_build_wheel --no-deps .; echo $install_options", cwd=project)
+    assert done.stdout.split() == ["--no-deps"]
+    assert "nonesuch" in done.stderr
+    assert "without isolation" in done.stderr
+    with (project / "backend.py").open("a") as stream:
+        stream.write(
+            "def build_wheel(*_):\n    open('runs', 'a').write('x')\n    raise OSError(7)\n"
+        )
+    tree.helpers("sdh_build_wheel .", cwd=project, status=1)
+    assert (project / "runs").read_text() == "x"
+    (project / "pyproject.toml").write_text(
+        (project / "pyproject.toml").read_text().replace('"nonesuch>=3"', "")
+    )
+    tree.helpers("sdh_build_wheel .", cwd=project, status=1)
+    assert (project / "runs").read_text() == "xx"
+
+
+def test_an_editable_installation_goes_into_the_venv(tree: SageTree) -> None:
+    """Though the rest of the package is staged."""
+    project = source(tree.terminal.where / "project", module="value = 5\n")
+    destdir = tree.terminal.where / "destdir"
+    tree.helpers("sdh_pip_editable_install .", cwd=project, settings={"SAGE_DESTDIR": str(destdir)})
+    assert tree.imports("import thing; print(thing.value)") == "5"
+    url = json.loads((tree.site / "thing-1.dist-info/direct_url.json").read_text())
+    assert url["dir_info"] == {"editable": True}
+    assert not destdir.exists()
+
+
+def test_sage_flock_holds_its_lock(tree: SageTree, tmp_path: Path) -> None:
+    """While the command runs; that of pip is the lock of the site, under which sagepip can run."""
+    lock = tmp_path / "some.lock"
+    done = tree.bash(f"sage-flock -x {lock} bash -c '{LOCKED}' . {lock}; {LOCKED}", status=0)
+    assert done.stdout.split()[0] == "locked"
+    assert tree.bash(f"set {lock}; {LOCKED}").stdout.split() == ["free"]
+    shared = tree.bash(f"sage-flock -s {lock} flock -s -n {lock} echo shared")
+    assert shared.stdout == "shared\n"
+    assert tree.bash(f"sage-flock {lock} sh -c 'exit 7'", status=7)
+    assert tree.bash(f"exec 9<>{lock}; sage-flock -x 9 && flock -n {lock} true", status=1)
+    wheel = make_wheel(tmp_path, "within", "1", {"within.py": ""})
+    of_pip = tree.prefix / "var/lock/pip3.lock"
+    of_site = tree.site / ".sagepip/lock"
+    tree.bash(f"sage-pip-uninstall nonesuch; sage-pip-install {wheel}; sage-pip-uninstall within")
+    script = f"bash -c '{LOCKED}; sage-pip-install {wheel}' . {of_site}"
+    assert tree.bash(f"sage-flock -x {of_pip} {script}").stdout.split()[0] == "locked"
+    tree.imports("import within")
+
+
+INSTALL = """\
+mkdir -p "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE" dist
+echo "$PKG_VER" > "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE/$PKG_VER"
+ls "$SAGE_INST_LOCAL/share/$PKG_BASE"
+cp {wheel} dist/
+sdh_store_and_pip_install_wheel .
+"""
+
+
+def test_the_old_package_stays_until_the_new_one_is_there(tree: SageTree) -> None:
+    """While the new one is built, and where that fails; then only the new one is left."""
+    where = tree.terminal.where
+    old = make_wheel(where, "upgraded", "1", {"upgraded.py": "value = 1\n", "gone.py": ""})
+    new = make_wheel(where, "upgraded", "2", {"upgraded.py": "value = 2\n"})
+    look = "python3 -c 'import upgraded; print(\"value is\", upgraded.value)'\n"
+    remove = f"cat {tree.prefix}/share/upgraded/* > {where}/postrm\n"
+    tree.package("upgraded", "1", INSTALL.format(wheel=old), postrm=remove)
+    tree.spkg("upgraded")
+    assert tree.imports("import upgraded; print(upgraded.value)") == "1"
+    tree.package("upgraded", "2", look + INSTALL.format(wheel=new) + "exit 9\n")
+    assert "value is 1" in tree.spkg("upgraded", status=1).stdout
+    assert tree.imports("import upgraded, gone; print(upgraded.value)") == "1"
+    assert [one.name for one in tree.stamps.iterdir()] == ["upgraded-1"]
+    tree.package("upgraded", "2", look + INSTALL.format(wheel=new))
+    assert "value is 1" in tree.spkg("upgraded").stdout
+    assert tree.imports("import upgraded; print(upgraded.value)") == "2"
+    assert not (tree.site / "gone.py").exists()
+    assert [one.name for one in (tree.prefix / "share/upgraded").iterdir()] == ["2"]
+    assert (where / "postrm").read_text() == "2\n"
+    assert [one.name for one in tree.wheels.iterdir()] == [new.name]
+    assert [one.name for one in tree.stamps.iterdir()] == ["upgraded-2"]
+    names = {one.name for one in (tree.scripts / "upgraded").iterdir()}
+    assert names == {"spkg-requirements.txt", "spkg-piprm"}
+    listed = json.loads((tree.stamps / "upgraded-2").read_text())["files"]
+    assert "share/upgraded/2" in listed
+    tree.bash(f"sage-spkg-uninstall upgraded {tree.prefix}")
+    assert not (tree.site / "upgraded.py").exists()
+    assert not (tree.prefix / "share/upgraded").exists()
+
+
+def test_what_moves_to_another_package_or_gets_another_name(tree: SageTree) -> None:
+    """A file that another package has meanwhile stays; a distribution of the old name goes."""
+    where = tree.terminal.where
+    old = make_wheel(where, "oldname", "1", {"renamed.py": "value = 1\n"})
+    new = make_wheel(where, "newname", "2", {"renamed.py": "value = 2\n"})
+    move = 'mkdir -p "$SAGE_DESTDIR_LOCAL/share"; echo $PKG_BASE > "$SAGE_DESTDIR_LOCAL/share/it"\n'
+    tree.package("renamed", "1", move + INSTALL.format(wheel=old))
+    tree.spkg("renamed")
+    tree.package("taker", "1", move)
+    tree.spkg("taker")
+    tree.package("renamed", "2", INSTALL.format(wheel=new))
+    tree.spkg("renamed")
+    assert (tree.prefix / "share/it").read_text() == "taker\n"
+    assert tree.imports("import renamed; print(renamed.value)") == "2"
+    assert {one.name for one in tree.site.glob("*.dist-info")} == {"newname-2.dist-info"}
+
+
+def test_a_failure_after_publishing_leaves_no_record(tree: SageTree) -> None:
+    """So that make builds the package again; --keep-existing leaves all of the old one."""
+    place = 'mkdir -p "$SAGE_DESTDIR_LOCAL/share"; touch "$SAGE_DESTDIR_LOCAL/share/$PKG_VER"\n'
+    tree.package("failing", "1", place)
+    tree.spkg("failing")
+    tree.package("failing", "2", place)
+    tree.spkg("failing", "--keep-existing")
+    names = {one.name for one in (tree.prefix / "share").iterdir()}
+    assert names == {"1", "2"}
+    tree.package("failing", "3", place, postinst="exit 5\n")
+    tree.spkg("failing", status=1)
+    assert list(tree.stamps.iterdir()) == []
+    assert {one.name for one in (tree.prefix / "share").iterdir()} == {"3"}
+
+
+def test_nothing_but_a_system_python_is_needed_to_publish(tree: SageTree, tmp_path: Path) -> None:
+    """There is no venv yet; and a python3 that is too old is passed over."""
+    (old := tmp_path / "old").mkdir()
+    (old / "python3").write_text(f'#!/bin/sh\ntest "$1" != -I && exec {tree.venv.python} "$@"\n')
+    (old / "python3").chmod(0o755)
+    path = f"{tree.root}/build/bin:{tree.root}/src/bin:{old}:{tree.path}"
+    prefix = tmp_path / "local"
+    place = 'mkdir -p "$SAGE_DESTDIR_LOCAL/lib"; touch "$SAGE_DESTDIR_LOCAL/lib/libone.so"\n'
+    tree.package("library", "1", place)
+    script = f"unset SAGE_VENV TEST_VENV; exec sage-spkg library-1 {prefix}"
+    settings = {"PATH": path, "TEST_LOCAL": str(prefix), "SAGE_LOCAL": str(prefix)}
+    tree.bash(script, cwd=tree.root, settings=settings)
+    assert (prefix / "lib/libone.so").exists()
+    assert os.listdir(prefix / "var/lib/sage/installed") == ["library-1"]

@@ -8,9 +8,22 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import make_directories, publish_file, remove_file, remove_tree
+from sagepip.ground.filesystem import (
+    link_or_copy,
+    make_directories,
+    publish_file,
+    remove_file,
+    remove_tree,
+)
 from sagepip.operations.adopt_edits import ARCHIVE
-from sagepip.operations.adopt_plan import Change, Content, check_tree, plan_adoption, read_content
+from sagepip.operations.adopt_plan import (
+    Change,
+    Content,
+    check_tree,
+    is_ours,
+    plan_adoption,
+    read_content,
+)
 from sagepip.operations.adopt_state import DIRECTORY, Adopted, AdoptionState, read_state
 
 
@@ -59,14 +72,19 @@ def apply(root: str, archive: bytes) -> list[str]:
             one.wanted.sha256,
         )
         for one in changes
+        if one.is_kept and one.wanted
     }
     new = AdoptionState(os.path.join(root, DIRECTORY), files)
     contents: dict[str, Content | None] = {one.path: one.wanted for one in needed}
     try:
         _keep_originals(new, changes)
-        _exchange(root, contents, {one.path: one.current for one in needed}, new)
+        # Before the rest: a kill below leaves what --apply brings to its end, --undo takes back.
+        _write_state(new)
+        _exchange(root, contents)
     except OSError as error:
-        if not old.files:
+        if old.files:
+            _write_state(old)
+        else:
             remove_tree(new.directory)
         raise _unwritable(root, error) from error
     return list(contents)
@@ -89,7 +107,7 @@ def undo(root: str) -> list[str]:
     if not state.files:
         raise TargetError(f"{root} was not adopted", advice="there is nothing to undo")
     current = {path: read_content(root, path) for path in state.files}
-    changed = [path for path, one in current.items() if not _is_ours(one, state.files[path])]
+    changed = [path for path, one in current.items() if not is_ours(one, state.files[path])]
     if changed:
         raise TargetError(
             f"changed since sagepip wrote it: {', '.join(changed)} in {root}; nothing was restored",
@@ -102,69 +120,68 @@ def undo(root: str) -> list[str]:
     # The archive goes last: until then the scripts work.
     order = sorted(wanted, key=lambda path: (wanted[path] is None, path == ARCHIVE))
     try:
-        _exchange(root, {path: wanted[path] for path in order}, current, None)
+        _exchange(root, {path: wanted[path] for path in order})
     except OSError as error:
         raise _unwritable(root, error) from error
     remove_tree(state.directory)
     return [path for path in order if current[path] != wanted[path]]
 
 
-def _is_ours(current: Content | None, known: Adopted) -> bool:
-    """Whether a file is what was made of it, or still, or again, the original."""
-    if current is None:
-        return known.original is None
-    return current.sha256 in (known.adopted, known.original)
-
-
 def _keep_originals(state: AdoptionState, changes: Sequence[Change]) -> None:
     make_directories(state.directory)
-    _write(state.directory, os.path.join(state.directory, ".gitignore"), Content(b"*\n", 0o644))
+    _write(os.path.join(state.directory, ".gitignore"), Content(b"*\n", 0o644))
     for one in changes:
         if one.original is not None:
             path = state.original_path(one.path)
             make_directories(os.path.dirname(path))
-            _write(os.path.dirname(path), path, Content(one.original.data, 0o644))
+            _write(path, Content(one.original.data, 0o644))
 
 
-def _exchange(
-    root: str,
-    contents: Mapping[str, Content | None],
-    before: Mapping[str, Content | None],
-    state: AdoptionState | None,
-) -> None:
-    """Write all new files beside the old ones, then rename; put back what was on an error."""
+def _write_state(state: AdoptionState) -> None:
+    path = os.path.join(state.directory, "state.json")
+    _write(path, Content(state.as_json().encode(), 0o644))
+
+
+def _exchange(root: str, contents: Mapping[str, Content | None]) -> None:
+    """Write all new files beside the old ones, then rename; rename back on an error."""
     parts: dict[str, str] = {}
+    kept: dict[str, str] = {}
     done: list[str] = []
     try:
         for path, content in contents.items():
+            full = os.path.join(root, path)
             if content is not None:
-                parts[path] = _write_part(os.path.dirname(os.path.join(root, path)), content)
-        if state is not None:
-            # First: a kill below leaves what --apply brings to its end, and --undo takes back.
-            text = Content(state.as_json().encode(), 0o644)
-            _write(state.directory, os.path.join(state.directory, "state.json"), text)
+                parts[path] = _write_part(os.path.dirname(full), content)
+            if os.path.lexists(full):
+                # Another name of the old one: to put it back takes no space.
+                kept[path] = f"{full}.sagepip-old"
+                remove_file(kept[path])
+                link_or_copy(full, kept[path])
         for path in contents:
             done.append(path)
             if path in parts:
-                publish_file(parts.pop(path), os.path.join(root, path))
+                publish_file(parts[path], os.path.join(root, path))
             else:
                 remove_file(os.path.join(root, path))
     except OSError:
         for path in done:
-            content = before[path]
-            if content is None:
+            if path in kept:
+                publish_file(kept[path], os.path.join(root, path))
+            else:
                 remove_file(os.path.join(root, path))
-            elif read_content(root, path) != content:
-                place = os.path.join(root, path)
-                _write(os.path.dirname(place), place, content)
         raise
     finally:
-        for part in parts.values():
-            remove_file(part)
+        for leftover in (*parts.values(), *kept.values()):
+            remove_file(leftover)
 
 
-def _write(directory: str, path: str, content: Content) -> None:
-    publish_file(_write_part(directory, content), path)
+def _write(path: str, content: Content) -> None:
+    part = _write_part(os.path.dirname(path), content)
+    try:
+        publish_file(part, path)
+    except OSError:
+        remove_file(part)
+        raise
 
 
 def _write_part(directory: str, content: Content) -> str:
@@ -187,17 +204,17 @@ def _unwritable(root: str, error: OSError) -> TargetError:
 
 
 def _diff(change: Change) -> str:
-    if change.path == ARCHIVE:
+    if change.path == ARCHIVE and change.wanted:
         size = len(change.wanted.data) / 1e6
         verb = "replaced" if change.current else "added"
         return f"Binary file {change.path} would be {verb} ({size:.1f} MB)\n"
     old = change.current.data.decode("utf-8", "replace") if change.current else ""
-    new = change.wanted.data.decode("utf-8", "replace")
+    new = change.wanted.data.decode("utf-8", "replace") if change.wanted else ""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True),
         new.splitlines(keepends=True),
         f"a/{change.path}" if change.current else "/dev/null",
-        f"b/{change.path}",
+        f"b/{change.path}" if change.wanted else "/dev/null",
     )
     return "".join(
         line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines

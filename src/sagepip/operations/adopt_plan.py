@@ -42,13 +42,15 @@ class Change:
         path: relative to the tree.
         original: as it was before sagepip; None: it was not there.
         current: as it is.
-        wanted: as it has to be.
+        wanted: as it has to be; None: it goes.
+        is_kept: whether sagepip has a hand in it from now on.
     """
 
     path: str
     original: Content | None
     current: Content | None
-    wanted: Content
+    wanted: Content | None
+    is_kept: bool = True
 
     @property
     def is_needed(self) -> bool:
@@ -102,7 +104,29 @@ def plan_adoption(root: str, state: AdoptionState, archive: bytes) -> list[Chang
     changes = [_put(root, state, ARCHIVE, archive)]
     changes += [_put(root, state, path, text.encode()) for path, text in NEW_SCRIPTS.items()]
     changes += _edited(root, state)
+    paths = {one.path for one in changes}
+    changes += [_given_up(root, state, path) for path in state.files if path not in paths]
     return changes
+
+
+def is_ours(current: Content | None, known: Adopted) -> bool:
+    """Whether a file is what was made of it, or still, or again, the original."""
+    if current is None:
+        return known.original is None
+    return current.sha256 in (known.adopted, known.original)
+
+
+def _given_up(root: str, state: AdoptionState, path: str) -> Change:
+    """Plan a file in which an older sagepip had a hand, and this one has not."""
+    known = state.files[path]
+    current = read_content(root, path)
+    if not is_ours(current, known):
+        raise TargetError(
+            f"{os.path.join(root, path)} was changed since sagepip wrote it",
+            advice="move it away, or restore it",
+        )
+    original = Content(state.read_original(path), known.mode) if known.original else None
+    return Change(path, original, current, original, is_kept=False)
 
 
 def _put(root: str, state: AdoptionState, path: str, data: bytes) -> Change:

@@ -39,6 +39,15 @@ build_editable = build_wheel
 """
 
 
+INSTALL = """\
+mkdir -p "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE" dist
+echo "$PKG_VER" > "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE/$PKG_VER"
+ls "$SAGE_INST_LOCAL/share/$PKG_BASE"
+cp {wheel} dist/
+sdh_store_and_pip_install_wheel .
+"""
+
+
 @pytest.fixture(scope="module")
 def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pyz") / "sagepip.pyz"
@@ -51,6 +60,12 @@ def adopted(tmp_path_factory: pytest.TempPathFactory, pyz: Path) -> Path:
     """A tree that all tests share; what they add to it has names of its own."""
     root = unpack_sage_root(tmp_path_factory.mktemp("adopted"))
     configure(root)
+    # The source distribution leaves it out; in a checkout it runs pip with this line.
+    sage = root / "src/bin/sage"
+    sage.write_text(
+        '#!/usr/bin/env bash\nshift\nexec python3 -m pip --disable-pip-version-check "$@"\n'
+    )
+    sage.chmod(0o755)
     words = ["python3", "-I", str(pyz), "adopt", "--apply", str(root)]
     subprocess.run(words, check=True, capture_output=True)
     return root
@@ -237,13 +252,44 @@ def test_sage_flock_holds_its_lock(tree: SageTree, tmp_path: Path) -> None:
     tree.imports("import within")
 
 
-INSTALL = """\
-mkdir -p "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE" dist
-echo "$PKG_VER" > "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE/$PKG_VER"
-ls "$SAGE_INST_LOCAL/share/$PKG_BASE"
-cp {wheel} dist/
-sdh_store_and_pip_install_wheel .
-"""
+def test_sage_pip_changes_the_venv_alone(tree: SageTree) -> None:
+    """Pip itself runs, with all its options; what changes nothing waits for nobody."""
+    wheel = make_wheel(tree.terminal.where, "some", "1", {"some.py": ""})
+    tree.bash(f"sage-pip-install {wheel}")
+    lock = tree.site / ".sagepip/lock"
+    (tree.site / "pip.py").write_text(
+        "import subprocess, sys\n"
+        f"free = subprocess.run(['flock', '-n', '{lock}', 'true']).returncode == 0\n"
+        "print(*sys.argv[1:], 'free' if free else 'locked')\n"
+    )
+    for words, state in (
+        ("install --user git+https://nowhere", "locked"),
+        ("-q uninstall some", "locked"),
+        ("list", "free"),
+    ):
+        done = tree.bash(f"sage --pip {words}")
+        assert done.stdout == f"--disable-pip-version-check {words} {state}\n"
+
+
+def test_with_sudo_all_is_staged(tree: SageTree) -> None:
+    """The copy runs under it, and the wheel is installed in the staged tree."""
+    where = tree.terminal.where
+    sudo = where / "sudo"
+    sudo.write_text(f'#!/bin/sh\necho "$1" >> {where}/as_root\nexec "$@"\n')
+    sudo.chmod(0o755)
+    old = make_wheel(where, "staged", "1", {"staged.py": "value = 1\n", "gone.py": ""})
+    new = make_wheel(where, "staged", "2", {"staged.py": "value = 2\n"})
+    settings = {"SAGE_SUDO": str(sudo)}
+    for version, wheel in (("1", old), ("2", new)):
+        tree.package("staged", version, INSTALL.format(wheel=wheel))
+        script = f"exec sage-spkg staged-{version} {tree.prefix}"
+        tree.bash(script, cwd=tree.root, settings=settings)
+        assert tree.imports("import staged; print(staged.value)") == version
+    assert f"{tree.root}/build/bin/sage-sagepip" in (where / "as_root").read_text()
+    assert {one.name for one in tree.site.glob("*.dist-info")} == {"staged-2.dist-info"}
+    assert not (tree.site / "gone.py").exists()
+    assert [one.name for one in tree.wheels.iterdir()] == [new.name]
+    assert [one.name for one in tree.stamps.iterdir()] == ["staged-2"]
 
 
 def test_the_old_package_stays_until_the_new_one_is_there(tree: SageTree) -> None:

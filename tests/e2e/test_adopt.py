@@ -125,7 +125,8 @@ def test_wheels_are_installed_as_sage_lists_them(tree: SageTree) -> None:
     (strangers := where / "strangers").mkdir()
     for name in ("packaging", "build", "pip", "zipfile"):
         (strangers / f"{name}.py").write_text("raise SystemExit('a stranger')\n")
-    first = make_wheel(where, "space_a", "1", {"space/a.py": "", "single.py": "one = 1\n"})
+    files = {"space/a.py": "", "single.py": "one = 1\n"}
+    first = make_wheel(where, "space_a", "1", files, metadata="Requires-Python: >=3.99\n")
     second = make_wheel(where, "space_b", "1", {"space/b.py": ""}, requires=("nonesuch>=3",))
     listed = where / "spkg-requirements.txt"
     listed.write_text(f"space_a @ file://{first}\n")
@@ -135,6 +136,7 @@ def test_wheels_are_installed_as_sage_lists_them(tree: SageTree) -> None:
     done = tree.bash(f"sage-pip-install -r {listed}", settings=settings)
     assert {one.replace("-", "_") for one in installed(done)} == {"space_a_1", "space_b_1"}
     assert "nonesuch" in done.stderr
+    assert "requires Python >=3.99" in done.stderr
     tree.imports("import space.a, space.b, single")
     done = tree.bash(
         f"sage-pip-uninstall nonesuch; sage-pip-uninstall -r {listed}", settings=settings

@@ -96,6 +96,7 @@ _INSTALL = """\
 #
 # Wheels and build requirements are found in SAGE_SPKG_WHEELS, and nowhere else. A requirement that
 # is nowhere to be had is named in a warning: a dependencies file in build/pkgs/ is to be corrected.
+# So is a Python that a wheel does not want.
 #
 # It is meant to be run after $(PYTHON) has been installed; "python3" is then the right one.
 
@@ -105,7 +106,7 @@ unset ${!PIP_@}
 export SYSTEM_VERSION_COMPAT=0
 
 "${BASH_SOURCE[0]%/*}"/sage-sagepip install --missing-deps warn --no-index \\
-    --python "$(command -v python3)" "$@"
+    --ignore-requires-python --python "$(command -v python3)" "$@"
 if [ $? -ne 0 ]; then
     echo >&2 "Error: installing with sagepip failed"
     exit 3

@@ -22,6 +22,7 @@ from installer.scripts import Script
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme as SchemeKey
 
+from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
@@ -76,7 +77,7 @@ def stage_wheel(
         area: where its files wait.
         additional_metadata: what the installer adds to the dist-info: INSTALLER and the like.
         compile_bytecode: whether to compile its modules.
-        ignore_requires_python: accept it for a Python that it does not want.
+        ignore_requires_python: accept it for a Python that it does not want, and warn.
         accept_bad_record: warn where its RECORD and its content disagree, and install its content.
         memory: the bytecode that is remembered of its project.
 
@@ -168,8 +169,12 @@ def _unpack(
     writer.placement = placement
     with archive_errors(wheel), _installer_errors(wheel), zipfile.ZipFile(wheel) as file:
         archive = CheckedArchive(file, metadata, accept_bad_record)
-        if not ignore_requires_python:
+        try:
             gate.check_requires_python(wheel, metadata.headers, writer.destination.python)
+        except TargetError as error:
+            if not ignore_requires_python:
+                raise
+            console.warn(f"{error.problem}; it is installed all the same")
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
         writer.check_space(archive.sizes())
         installer.install(_Source(archive), writer, additional_metadata)

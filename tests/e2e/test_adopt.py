@@ -331,12 +331,15 @@ def test_what_moves_to_another_package_or_gets_another_name(tree: SageTree) -> N
     old = make_wheel(where, "oldname", "1", {"renamed.py": "value = 1\n"})
     new = make_wheel(where, "newname", "2", {"renamed.py": "value = 2\n"})
     move = 'mkdir -p "$SAGE_DESTDIR_LOCAL/share"; echo $PKG_BASE > "$SAGE_DESTDIR_LOCAL/share/it"\n'
-    tree.package("renamed", "1", move + INSTALL.format(wheel=old))
+    # The record takes a name with a blank for two names, of which one is a directory's.
+    blank = 'touch "$SAGE_DESTDIR_LOCAL/share/x lib"\n'
+    tree.package("renamed", "1", move + blank + INSTALL.format(wheel=old))
     tree.spkg("renamed")
     tree.package("taker", "1", move)
     tree.spkg("taker")
     tree.package("renamed", "2", INSTALL.format(wheel=new))
     tree.spkg("renamed")
+    assert not tree.stamps.joinpath("renamed-1").exists()
     assert (tree.prefix / "share/it").read_text() == "taker\n"
     assert tree.imports("import renamed; print(renamed.value)") == "2"
     assert {one.name for one in tree.site.glob("*.dist-info")} == {"newname-2.dist-info"}

@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from sagepip.ground import console
 from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import UsageError
-from sagepip.ground.filesystem import remove_directory_if_empty, remove_file, remove_tree
+from sagepip.ground.filesystem import (
+    is_real_directory,
+    remove_directory_if_empty,
+    remove_file,
+    remove_tree,
+)
 from sagepip.ground.target_python import find_target_python
 from sagepip.operations.spkg_tree import Record, SpkgTree
 from sagepip.operations.uninstall import UninstallRequest, uninstall
@@ -91,7 +96,8 @@ def remove_files(prefix: str, files: Iterable[str]) -> None:
         if not path.startswith(prefix + os.sep):
             console.warn(f"{one} is left alone: it does not lie in {prefix}")
             continue
-        if os.path.lexists(path):
+        # A record lists no directories; sage-spkg takes a blank in a name for the next file.
+        if os.path.lexists(path) and not is_real_directory(path):
             remove_file(path)
         directories.add(os.path.dirname(path))
     for directory in sorted(directories, key=len, reverse=True):

@@ -155,6 +155,9 @@ def test_the_same_version_is_replaced_and_a_failure_is_3(tree: SageTree) -> None
     tree.helpers(f"sdh_actually_pip_install_wheel again {wheel}")
     assert tree.imports("import again; print(again.value)") == "2"
     assert not (tree.site / "gone.py").exists()
+    newer = make_wheel(where, "again", "2", {"again.py": ""}, requires=("nonesuch",))
+    tree.bash(f"sage-pip-install {newer}")
+    assert [one.name for one in tree.site.glob("again-*")] == ["again-2.dist-info"]
     before = snapshot(tree.site)
     wheel.write_bytes(b"no wheel")
     tree.bash(f"sage-pip-install {wheel}", status=3)
@@ -271,6 +274,11 @@ def test_sage_pip_changes_the_venv_alone(tree: SageTree) -> None:
     ):
         done = tree.bash(f"sage --pip {words}")
         assert done.stdout == f"--disable-pip-version-check {words} {state}\n"
+    # What makes no wheel is left to pip, too.
+    done = tree.helpers(
+        "sdh_pip_editable_install .", settings={"SETUPTOOLS_ENABLE_FEATURES": "legacy-editable"}
+    )
+    assert done.stdout.endswith("--editable . locked\n")
 
 
 def test_with_sudo_all_is_staged(tree: SageTree) -> None:
@@ -323,6 +331,22 @@ def test_the_old_package_stays_until_the_new_one_is_there(tree: SageTree) -> Non
     tree.bash(f"sage-spkg-uninstall upgraded {tree.prefix}")
     assert not (tree.site / "upgraded.py").exists()
     assert not (tree.prefix / "share/upgraded").exists()
+
+
+def test_a_script_of_the_old_package_can_stop_the_new_one(tree: SageTree) -> None:
+    """Before anything is published."""
+    place = 'mkdir -p "$SAGE_DESTDIR_LOCAL/share"; touch "$SAGE_DESTDIR_LOCAL/share/$PKG_VER"\n'
+    allowed = tree.terminal.where / "allowed"
+    tree.package("guarded", "1", place, prerm=f"ls $SAGE_LOCAL/share; test -e {allowed}\n")
+    tree.spkg("guarded")
+    tree.package("guarded", "2", place)
+    assert "of the installed version failed" in tree.spkg("guarded", status=1).stderr
+    assert {one.name for one in (tree.prefix / "share").iterdir()} == {"1"}
+    assert [one.name for one in tree.stamps.iterdir()] == ["guarded-1"]
+    allowed.touch()
+    tree.spkg("guarded")
+    assert {one.name for one in (tree.prefix / "share").iterdir()} == {"2"}
+    assert not (tree.scripts / "guarded").exists()
 
 
 def test_what_moves_to_another_package_or_gets_another_name(tree: SageTree) -> None:

@@ -253,8 +253,10 @@ def test_sage_flock_holds_its_lock(tree: SageTree, tmp_path: Path) -> None:
     of_site = tree.site / ".sagepip/lock"
     tree.bash(f"sage-pip-uninstall nonesuch; sage-pip-install {wheel}; sage-pip-uninstall within")
     script = f"bash -c '{LOCKED}; sage-pip-install {wheel}' . {of_site}"
-    assert tree.bash(f"sage-flock -x {of_pip} {script}").stdout.split()[0] == "locked"
-    tree.imports("import within")
+    for option in ("-s", "-x"):
+        assert tree.bash(f"sage-flock {option} {of_pip} {script}").stdout.split()[0] == "locked"
+        tree.imports("import within")
+        tree.bash("sage-pip-uninstall within")
 
 
 def test_sage_pip_changes_the_venv_alone(tree: SageTree) -> None:
@@ -382,6 +384,23 @@ def test_a_failure_after_publishing_leaves_no_record(tree: SageTree) -> None:
     tree.spkg("failing", status=1)
     assert list(tree.stamps.iterdir()) == []
     assert {one.name for one in (tree.prefix / "share").iterdir()} == {"3"}
+
+
+def test_an_installation_without_a_list_of_files(tree: SageTree) -> None:
+    """Its own script takes it away before the new version is built, as before."""
+    old = tree.prefix / "share/ancient-file"
+    old.parent.mkdir()
+    old.touch()
+    tree.stamps.mkdir()
+    (tree.stamps / "ancient-0").touch()
+    place = 'mkdir -p "$SAGE_DESTDIR_LOCAL/share"; touch "$SAGE_DESTDIR_LOCAL/share/$PKG_VER"\n'
+    tree.package("ancient", "1", place)
+    script = tree.root / "build/pkgs/ancient/spkg-legacy-uninstall"
+    script.write_text(f"#!/bin/sh\nexec rm {old}\n")
+    script.chmod(0o755)
+    tree.spkg("ancient")
+    assert {one.name for one in (tree.prefix / "share").iterdir()} == {"1"}
+    assert [one.name for one in tree.stamps.iterdir()] == ["ancient-1"]
 
 
 def test_nothing_but_a_system_python_is_needed_to_publish(tree: SageTree, tmp_path: Path) -> None:

@@ -129,12 +129,12 @@ NEW_SCRIPTS = {"build/bin/sage-sagepip": _RUN}
 _FLOCK_OF_PIP = """\
     command = args.command
 
-    # What changes site-packages is excluded by the lock of sagepip, not by that of pip.
+    # What changes site-packages is excluded by the lock of sagepip, not by that of pip; and not
+    # only with -x: pip was made to install with -s.
     prefix, _, name = getattr(args.lock, 'name', '').rpartition('/var/lock/') \\
         if command and not isinstance(args.lock, int) else ('', '', '')
     if prefix and name in ('pip.lock', 'pip2.lock', 'pip3.lock') and not args.unlock:
-        os.execvp('sage-sagepip', ['sage-sagepip', 'lock', '-s' if args.shared else '-x',
-                                   prefix, '--'] + command)
+        os.execvp('sage-sagepip', ['sage-sagepip', 'lock', '-x', prefix, '--'] + command)
 """
 
 _FLOCK_EXEC = """\

@@ -294,13 +294,16 @@ def test_the_command(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert contents(root) == before
     other = archive(tmp_path / "other.pyz", "0.0")
     (broken := tmp_path / "broken.pyz").write_text("")
+    os.mkfifo(pipe := tmp_path / "pipe")
     for words, status, word in (
         ((root,), 2, "make pyz"),
         ((root, "--pyz", other), 1, "is sagepip 0.0"),
         ((root, "--pyz", broken), 1, "no such file"),
         ((root, "--pyz", tmp_path / "none"), 1, "No such file"),
         ((tmp_path, "--pyz", pyz), 1, "not the root of a Sage tree"),
+        ((root, "--pyz", pipe), 1, "not a regular file"),
         ((), 2, "one tree"),
+        (("", "--pyz", pyz), 2, "SAGE_ROOT is empty"),
         ((root, "--apply", "--undo"), 2, "exclude"),
     ):
         capsys.readouterr()

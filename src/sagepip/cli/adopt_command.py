@@ -57,6 +57,9 @@ def run(invocation: Invocation) -> int:
         raise UsageError(
             f"{invocation.program} takes one tree, not {len(line.words)}", advice="SAGE_ROOT"
         )
+    if not line.words[0]:
+        # An unset variable, most likely; it must not stand for the working directory.
+        raise UsageError("SAGE_ROOT is empty", advice="give the root of a Sage tree")
     settings = line.settings
     if settings.flag("apply") and settings.flag("undo"):
         raise UsageError("--apply and --undo exclude each other", advice="give one of them")
@@ -94,6 +97,7 @@ def _read_archive(given: str | None) -> bytes:
     import zipfile
 
     import sagepip
+    from sagepip.ground.filesystem import open_regular
 
     path = given or _running_archive()
     if path is None:
@@ -102,7 +106,7 @@ def _read_archive(given: str | None) -> bytes:
             advice="give it with --pyz FILE; make pyz makes it",
         )
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read()
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
             version = opened.read("CONTENT").decode().rpartition("-")[0]

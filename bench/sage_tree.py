@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.environment import Pin, fetch_sdists, tool_environment
+from bench.processes import Finished, ProcessTable
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, read_recipe
 
 SAGE = Pin("sage-conf", "10.7")
@@ -27,6 +27,9 @@ SAGE = Pin("sage-conf", "10.7")
 
 RECORDS = Path("var/lib/sage/installed")
 """Where a prefix has the records of installed packages."""
+
+LONGEST_MAKE = 3600.0
+"""Seconds after which make is ended."""
 
 _TEMPLATES = (
     "build/make/Makefile.in",
@@ -102,25 +105,14 @@ class SageTree:
             path.write_text(next_patch_level(recipe.version) + "\n", encoding="ascii")
         self.configure(self.packages)
 
-    def make(self, targets: Iterable[str], jobs: int, output: Path) -> int:
-        """Run Sage's make, going on after failures; return its exit status."""
-        env = self._environment | {
-            "MAKE": f"make -k -j{jobs}",
-            "PATH": _path_of_base_python(self._environment["PATH"]),
-            "SAGE_DISTFILES": str(self._upstream),
-            "V": "0",
-        }
-        with output.open("ab") as stream:
-            return subprocess.run(
-                ["build/make/install", *targets],
-                cwd=self.root / "build/make",
-                executable=self.root / "build/make/install",
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
+    def make(self, processes: ProcessTable, targets: Iterable[str], jobs: int) -> Finished:
+        """Run Sage's make, going on after failures."""
+        return processes.run(
+            ["./install", *targets],
+            cwd=self.root / "build/make",
+            env=self._environment | {"MAKE": f"make -k -j{jobs}", "V": "0"},
+            timeout=LONGEST_MAKE,
+        )
 
     def record(self, recipe: Recipe) -> Path:
         """Where a package's installation record is."""
@@ -132,7 +124,11 @@ class SageTree:
 
     @cached_property
     def _environment(self) -> dict[str, str]:
-        return tool_environment(self.root.parent / f"{self.root.name}-home")
+        env = tool_environment(self.root.parent / f"{self.root.name}-home")
+        return env | {
+            "PATH": _path_of_base_python(env["PATH"]),
+            "SAGE_DISTFILES": str(self._upstream),
+        }
 
     def _values(self) -> Mapping[str, str]:
         everything = sorted(one.parent.name for one in self.recipes.glob("*/type"))

@@ -12,6 +12,7 @@
 # make fuzz    coverage-guided fuzzing of all that reads what others wrote, a minute each
 # make pyz     dist/sagepip.pyz, a zip application with all that sagepip needs (docs/spkg.md)
 # make spkgs   build all of build/pkgs from nothing, rebuild it, uninstall half, verify
+# make sage    Sage's own packages by its own sage-spkg, in its tree unchanged and adopted
 # make filesystem DIR=/some/mount   whether a file system can do what sagepip needs
 # make lint    format, lint and types
 
@@ -20,7 +21,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all test demo race crash crash-peers sdists wheels stress bench bench-building input-table fuzz pyz spkgs filesystem lint format clean
+.PHONY: all test demo race crash crash-peers sdists wheels stress bench bench-building input-table fuzz pyz spkgs sage filesystem lint format clean
 all: test
 
 # The interpreter is checked first: the message of a failed venv or pip says nothing of its age.
@@ -75,6 +76,9 @@ pyz: $(READY)
 
 spkgs: $(READY)
 	$(BIN)/python -m bench.spkgs $(SPKGS_FLAGS)
+
+sage: $(READY)
+	$(BIN)/python -m bench.sage $(SAGE_FLAGS)
 
 filesystem: $(READY)
 	$(BIN)/python -m bench.filesystem $(or $(DIR),$(error give DIR=/some/mount))

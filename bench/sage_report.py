@@ -117,7 +117,7 @@ def details(one: Round) -> list[str]:
     if not lines:
         return []
     heading = f"\n{paint(f'{one.tree}, {one.kind.value}', BOLD)}"
-    return [heading, *(textwrap.shorten(f"  {line}", 250) for line in lines)]
+    return [heading, *("  " + textwrap.shorten(line, 250) for line in lines)]
 
 
 def verdict(rounds: Sequence[Round]) -> list[str]:

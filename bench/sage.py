@@ -47,7 +47,7 @@ PACKAGES = (
         "pandocfilters",
         "pickleshare",
     ),
-    *("jedi", "fastjsonschema", "prometheus_client", "matplotlib_inline", "tzlocal"),
+    *("jedi", "fastjsonschema", "prometheus_client", "tzlocal"),
     # sources: flit_core, hatchling, meson-python
     *("argon2_cffi", "entrypoints", "tinycss2", "beautifulsoup4", "jupyter_core", "terminado"),
     "meson_python",
@@ -71,18 +71,20 @@ class Trees:
     Args:
         scratch: the directory.
         names: the packages to build.
+        exactly: without what they need.
     """
 
-    def __init__(self, scratch: Path, names: Sequence[str]) -> None:
+    def __init__(self, scratch: Path, names: Sequence[str], *, exactly: bool) -> None:
         self._scratch = scratch
         self._names = names
+        self._exactly = exactly
         self._upstream = cache_directory() / "upstream"
         self._upstream.mkdir(parents=True, exist_ok=True)
 
     def unpack(self, name: str) -> SageTree:
         """Unpack and configure one, with all upstream files at hand; adopt it if it is that."""
         tree = SageTree.unpack(self._scratch / name, self._upstream)
-        tree.configure(self._names)
+        tree.configure(self._names, exactly=self._exactly)
         fetch_upstream(tree.packages.values(), self._upstream)
         if name == "adopted":
             self._adopt(tree)
@@ -123,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--packages", nargs="+", metavar="NAME", default=PACKAGES)
     chosen.add_argument("--quick", dest="packages", action="store_const", const=QUICK)
+    parser.add_argument("--exactly", action="store_true", help="without what these need")
     parser.add_argument(
         "--round", action="append", choices=[one.name.lower() for one in Kind], help="only this"
     )
@@ -136,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         with ProcessTable() as processes:
-            trees = Trees(scratch, options.packages)
+            trees = Trees(scratch, options.packages, exactly=options.exactly)
             unpacked = {
                 name: trees.unpack(name) for name in ([options.only] if options.only else TREES)
             }

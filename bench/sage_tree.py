@@ -88,9 +88,14 @@ class SageTree:
         """Its interpreter."""
         return self.venv / "bin/python3"
 
-    def configure(self, names: Iterable[str]) -> None:
-        """Choose packages, and write what ``configure`` writes."""
-        self.packages = python_packages(self.recipes, names)
+    def configure(self, names: Iterable[str], *, exactly: bool = False) -> None:
+        """Choose packages, and write what ``configure`` writes.
+
+        Args:
+            names: the packages.
+            exactly: without what they need.
+        """
+        self.packages = python_packages(self.recipes, names, exactly=exactly)
         values = self._values()
         for template in _TEMPLATES:
             text = (self.root / template).read_text(encoding="utf-8")
@@ -103,7 +108,7 @@ class SageTree:
         for recipe in self.packages.values():
             path = Path(recipe.directory) / "package-version.txt"
             path.write_text(next_patch_level(recipe.version) + "\n", encoding="ascii")
-        self.configure(self.packages)
+        self.configure(self.packages, exactly=True)
 
     def make(self, processes: ProcessTable, targets: Iterable[str], jobs: int) -> Finished:
         """Run Sage's make, going on after failures."""
@@ -161,8 +166,8 @@ class SageTree:
         }
 
 
-def python_packages(recipes: Path, names: Iterable[str]) -> dict[str, Recipe]:
-    """Read recipes and those of all Python packages that they need, what is needed first."""
+def python_packages(recipes: Path, names: Iterable[str], *, exactly: bool) -> dict[str, Recipe]:
+    """Read recipes, and unless exactly, those of all Python packages that they need, in order."""
     found: dict[str, Recipe] = {}
 
     def visit(name: str) -> None:
@@ -170,7 +175,7 @@ def python_packages(recipes: Path, names: Iterable[str]) -> dict[str, Recipe]:
             return
         recipe = read_recipe(str(recipes), name)
         for one in recipe.all_needs:
-            if is_python_package(recipes / one):
+            if is_python_package(recipes / one) and not exactly:
                 visit(one)
         found[name] = recipe
 

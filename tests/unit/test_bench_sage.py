@@ -52,6 +52,8 @@ def tree(tmp_path: Path) -> SageTree:
 def test_what_is_needed_comes_first_and_only_python_packages_count(tree: SageTree) -> None:
     tree.configure(["demo"])
     assert list(tree.packages) == ["pip", "six", "demo"]
+    tree.configure(["demo", "pip"], exactly=True)
+    assert list(tree.packages) == ["demo", "pip"]
 
 
 def test_a_tree_is_configured_as_configure_would(tree: SageTree) -> None:

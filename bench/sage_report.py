@@ -25,8 +25,9 @@ COLUMNS = (
 )
 
 EXPLANATION = """\
-built: packages with an installation record of the new version. retried: those for which Sage's
-scripts needed their second attempt (without isolation, or without dependencies). waits: seconds
+built: packages with an installation record of the new version. retried: those whose requirements
+were not all to be had, so that Sage's scripts needed a second attempt without isolation or without
+dependencies (sagepip goes on, with a warning). waits: seconds
 that processes waited for locks, summed. absent: packages that had been there and were not, for at
 least one instant; longest: the longest of that, in seconds. torn: looks that showed a package half
 there (a file missing that its RECORD lists, metadata without RECORD). after: problems when all had

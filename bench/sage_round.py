@@ -38,7 +38,8 @@ class Round:
         packages: how many were to be built.
         seconds: how long it took.
         failures: the packages without a record of the new version, and why.
-        retried: packages that were built or installed only at Sage's second attempt.
+        retried: packages whose requirements were not all to be had: Sage's scripts make a second
+            attempt without them, sagepip goes on with a warning.
         lock_messages: how many commands said that they wait for a lock.
         seen: what the watch saw (:mod:`bench.sage_watch`).
         problems: what was wrong when all had ended.
@@ -58,7 +59,7 @@ class Round:
 def run_round(name: str, tree: SageTree, kind: Kind, jobs: int, processes: ProcessTable) -> Round:
     """Build all packages of a tree, watched, and look at the result."""
     if kind is not Kind.NEW:
-        tree.raise_patch_levels()
+        tree.go_on_to_next_edition()
     targets = list(tree.packages)
     if kind is Kind.AT_ONCE:
         targets = [f"{one}-SAGE_VENV-no-deps" for one in targets]
@@ -97,7 +98,7 @@ def _judge(tree: SageTree, recipe: Recipe, result: Round) -> None:
     if not tree.record(recipe).exists():
         why = deciding_line(text) if text else "not built: something that it needs failed"
         result.failures[recipe.name] = why.replace(str(tree.root), "SAGE_ROOT")
-    if "Retrying" in text:
+    if "Retrying" in text or "cannot be had" in text:
         result.retried.append(recipe.name)
     result.lock_messages += len(re.findall(r"Waiting for \w+ lock|waiting for the lock", text))
 

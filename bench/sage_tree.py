@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench.environment import Pin, fetch_sdists, tool_environment
 from bench.processes import Finished, ProcessTable
+from bench.sage_newer import exchange_digests, make_newer
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, read_recipe
 
 SAGE = Pin("sage-conf", "10.7")
@@ -51,6 +52,7 @@ class SageTree:
         local: where it installs libraries, SAGE_LOCAL.
         venv: where it installs Python packages, SAGE_VENV.
         packages: the chosen packages and what they need, what is needed first.
+        edition: which edition of them is to be built.
     """
 
     def __init__(self, root: Path, upstream: Path) -> None:
@@ -58,7 +60,8 @@ class SageTree:
         self.local = self.root / "local"
         self.venv = self.local / f"var/lib/sage/venv-python3.{sys.version_info.minor}"
         self.packages: dict[str, Recipe] = {}
-        self._upstream = upstream
+        self.edition = 0
+        self._first_upstream = upstream
 
     @classmethod
     def unpack(cls, root: Path, upstream: Path) -> SageTree:
@@ -103,11 +106,27 @@ class SageTree:
             (self.root / template.removesuffix(".in")).write_text(filled, encoding="utf-8")
         (self.local / RECORDS).mkdir(parents=True, exist_ok=True)
 
-    def raise_patch_levels(self) -> None:
-        """Make a newer version of each package, of the same upstream file, and configure again."""
+    @property
+    def upstream(self) -> Path:
+        """Where the upstream files of this edition lie; trees in one directory share them."""
+        if not self.edition:
+            return self._first_upstream
+        return self.root.parent / f"upstream-{self.edition}"
+
+    def go_on_to_next_edition(self) -> None:
+        """Make a newer version of each package, from other content, and configure again."""
+        before = self.upstream
+        self.edition += 1
         for recipe in self.packages.values():
-            path = Path(recipe.directory) / "package-version.txt"
+            directory = Path(recipe.directory)
+            path = directory / "package-version.txt"
             path.write_text(next_patch_level(recipe.version) + "\n", encoding="ascii")
+            if recipe.upstream is not None:
+                name = recipe.upstream.file_name
+                if not (self.upstream / name).exists():
+                    make_newer(self._first_upstream / name, self.upstream / name, self.edition)
+                checksums = directory / "checksums.ini"
+                exchange_digests(checksums, before / name, self.upstream / name)
         self.configure(self.packages, exactly=True)
 
     def make(self, processes: ProcessTable, targets: Iterable[str], jobs: int) -> Finished:
@@ -115,7 +134,8 @@ class SageTree:
         return processes.run(
             ["./install", *targets],
             cwd=self.root / "build/make",
-            env=self._environment | {"MAKE": f"make -k -j{jobs}", "V": "0"},
+            env=self._environment
+            | {"MAKE": f"make -k -j{jobs}", "V": "0", "SAGE_DISTFILES": str(self.upstream)},
             timeout=LONGEST_MAKE,
         )
 
@@ -130,10 +150,7 @@ class SageTree:
     @cached_property
     def _environment(self) -> dict[str, str]:
         env = tool_environment(self.root.parent / f"{self.root.name}-home")
-        return env | {
-            "PATH": _path_of_base_python(env["PATH"]),
-            "SAGE_DISTFILES": str(self._upstream),
-        }
+        return env | {"PATH": _path_of_base_python(env["PATH"])}
 
     def _values(self) -> Mapping[str, str]:
         everything = sorted(one.parent.name for one in self.recipes.glob("*/type"))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import shutil
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
+from bench.sage_newer import make_newer
 from bench.sage_report import cells_of, details, verdict
 from bench.sage_round import Kind, Round, deciding_line, record_problems
 from bench.sage_tree import SageTree, next_patch_level
 from bench.sage_watch import Watch, waiting
+
+from sagepip.staging.checked_archive import check_wheel
+from tests.wheels import make_wheel
 
 TEMPLATES = {
     "build/make/Makefile.in": "SHELL = @SHELL@\nNONE = @UNHEARD_OF@\n"
@@ -70,11 +78,48 @@ def test_a_tree_is_configured_as_configure_would(tree: SageTree) -> None:
     assert minor == f"MINOR={sys.version_info.minor}\n"
 
 
+def make_sdist(path: Path, files: dict[str, bytes]) -> None:
+    """Write a source archive."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
 def test_an_upgrade_makes_all_chosen_packages_newer(tree: SageTree) -> None:
+    archive = tree.upstream / "six-1.0.tar.gz"
+    make_sdist(archive, {"six-1.0/six.py": b"SIX = 6\n"})
+    digests = [hashlib.new(one, archive.read_bytes()).hexdigest() for one in ("sha1", "sha256")]
+    checksums = tree.recipes / "six/checksums.ini"
+    checksums.write_text("tarball=six-VERSION.tar.gz\nsha1={}\nsha256={}\n".format(*digests))
     tree.configure(["six"])
-    tree.raise_patch_levels()
-    assert [one.full_name for one in tree.packages.values()] == ["pip-1.0.p0", "six-1.0.p0"]
-    assert "vers_six = 1.0.p0" in (tree.root / "build/make/Makefile").read_text()
+    for edition in (1, 2):
+        tree.go_on_to_next_edition()
+        newer = (tree.upstream / archive.name).read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(newer)) as opened:
+            stream = opened.extractfile("six-1.0/six.py")
+            assert stream is not None
+            assert stream.read() == f"SIX = 6\n\n# edition {edition}\n".encode()
+        assert checksums.read_text() == (
+            f"tarball=six-VERSION.tar.gz\nsha1={hashlib.sha1(newer).hexdigest()}\n"
+            f"sha256={hashlib.sha256(newer).hexdigest()}\n"
+        )
+    assert [one.full_name for one in tree.packages.values()] == ["pip-1.0.p1", "six-1.0.p1"]
+    assert "vers_six = 1.0.p1" in (tree.root / "build/make/Makefile").read_text()
+
+
+def test_a_newer_edition_of_a_wheel_is_a_whole_wheel(tmp_path: Path) -> None:
+    carried = "demo/vendored/other-2.dist-info/RECORD"
+    files = {"demo/__init__.py": b"", "demo/data.txt": b"1", carried: b"x.py,,\n"}
+    old = make_wheel(tmp_path, "demo", "1.0", files=files)
+    make_newer(old, tmp_path / "newer" / old.name, 3)
+    assert check_wheel(str(tmp_path / "newer" / old.name)).label == "demo 1.0"
+    with zipfile.ZipFile(tmp_path / "newer" / old.name) as opened:
+        assert opened.read("demo/__init__.py") == b"\n# edition 3\n"
+        assert opened.read("demo/data.txt") == b"1"
+        assert opened.read(carried) == b"x.py,,\n"
 
 
 @pytest.mark.parametrize(

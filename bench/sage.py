@@ -83,6 +83,8 @@ class Trees:
 
     def unpack(self, name: str) -> SageTree:
         """Unpack and configure one, with all upstream files at hand; adopt it if it is that."""
+        if (self._scratch / name).exists():
+            raise PreparationError(f"{self._scratch / name} is there already; remove it")
         tree = SageTree.unpack(self._scratch / name, self._upstream)
         tree.configure(self._names, exactly=self._exactly)
         fetch_upstream(tree.packages.values(), self._upstream)

@@ -36,6 +36,12 @@ def exchange_digests(checksums: Path, old: Path, new: Path) -> None:
     checksums.write_text(text, encoding="ascii")
 
 
+def edition_of(path: Path) -> int:
+    """Return the edition that a Python file is of; 0 for the first, or one that was generated."""
+    found = re.search(rb"\n# edition (\d+)\n\Z", path.read_bytes())
+    return int(found[1]) if found else 0
+
+
 def _changed(name: str, data: bytes, edition: int) -> bytes:
     return data + f"\n# edition {edition}\n".encode() if name.endswith(".py") else data
 

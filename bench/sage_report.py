@@ -27,11 +27,11 @@ COLUMNS = (
 EXPLANATION = """\
 built: packages with an installation record of the new version. retried: those whose requirements
 were not all to be had, so that Sage's scripts needed a second attempt without isolation or without
-dependencies (sagepip goes on, with a warning). waits: seconds
-that processes waited for locks, summed. absent: packages that had been there and were not, for at
-least one instant; longest: the longest of that, in seconds. torn: looks that showed a package half
-there (a file missing that its RECORD lists, metadata without RECORD). after: problems when all had
-ended (RECORDs, pip check, imports, installation records)."""
+dependencies (sagepip goes on, with a warning). waits: seconds that processes waited for locks,
+summed. absent: packages that had been there and were not, for at least one instant; longest: the
+longest of that, in seconds. torn: looks that showed a package half there (a file missing that its
+RECORD lists, metadata without RECORD). after: problems when all had ended (RECORDs, pip
+check, imports, installation records, files of an earlier edition)."""
 
 EXAMPLES = 5
 
@@ -91,7 +91,7 @@ def cells_of(one: Round) -> list[str]:
         str(len(one.failures)),
         str(len(one.retried)),
         f"{one.seconds:.0f} s",
-        f"{one.seen['waited']:.1f}",
+        f"{one.seen['waited']:.2f}",
         str(len(one.seen["absent"])),
         f"{one.seen['absent_longest']:.1f}",
         str(sum(one.seen["torn"].values())),

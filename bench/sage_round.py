@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.environment import PreparationError, console_script
 from bench.processes import ProcessTable
+from bench.sage_newer import edition_of
 from bench.sage_tree import SageTree
 from sagepip.operations.spkg_recipe import Recipe
 
@@ -143,7 +144,15 @@ def problems_of(tree: SageTree) -> list[str]:
         if done.returncode != 0:
             lines = (done.stdout + done.stderr).strip().splitlines()
             found += [f"{name}: {line.replace(str(tree.root), 'SAGE_ROOT')}" for line in lines]
+    if stale := stale_files(tree):
+        found.append(f"{len(stale)} files of an earlier edition, such as {stale[0]}")
     return found + record_problems(tree)
+
+
+def stale_files(tree: SageTree) -> list[str]:
+    """Return the Python files that are of an earlier edition than what was to be built."""
+    files = sorted(tree.site.rglob("*.py"))
+    return [str(one.relative_to(tree.site)) for one in files if 0 < edition_of(one) < tree.edition]
 
 
 def record_problems(tree: SageTree) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from bench.sage_newer import make_newer
 from bench.sage_report import cells_of, details, verdict
-from bench.sage_round import Kind, Round, deciding_line, record_problems
+from bench.sage_round import Kind, Round, deciding_line, record_problems, stale_files
 from bench.sage_tree import SageTree, next_patch_level
 from bench.sage_watch import Watch, waiting
 
@@ -108,6 +108,16 @@ def test_an_upgrade_makes_all_chosen_packages_newer(tree: SageTree) -> None:
         )
     assert [one.full_name for one in tree.packages.values()] == ["pip-1.0.p1", "six-1.0.p1"]
     assert "vers_six = 1.0.p1" in (tree.root / "build/make/Makefile").read_text()
+
+
+def test_files_of_an_earlier_edition_are_found(tree: SageTree) -> None:
+    tree.edition = 2
+    for name, end in (("old", 1), ("new", 2)):
+        path = tree.site / name / "__init__.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"pass\n\n# edition {end}\n")
+    (tree.site / "generated.py").write_text("version = 1\n")
+    assert stale_files(tree) == ["old/__init__.py"]
 
 
 def test_a_newer_edition_of_a_wheel_is_a_whole_wheel(tmp_path: Path) -> None:
@@ -296,7 +306,7 @@ def test_a_round_is_told_in_a_row_and_with_its_reasons() -> None:
     failures = {"demo": "no pip"}
     one = a_round("unchanged", failures=failures, retried=["demo"], torn={"x": 3}, waited=1.25)
     assert cells_of(one)[1:] == [
-        *("unchanged", "1/2", "1", "1", "60 s", "1.2", "0", "0.0", "3", "in order")
+        *("unchanged", "1/2", "1", "1", "60 s", "1.25", "0", "0.0", "3", "in order")
     ]
     told = details(one)
     assert told[1:] == ["  failed: demo: no pip", "  retried: demo"]

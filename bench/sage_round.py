@@ -65,7 +65,7 @@ def run_round(name: str, tree: SageTree, kind: Kind, jobs: int, processes: Proce
     if kind is Kind.AT_ONCE:
         targets = [f"{one}-SAGE_VENV-no-deps" for one in targets]
     result = Round(name, kind, len(targets))
-    # Lock files of Sage, of sagepip for the site, and the directories that it locks.
+    # Lock files of Sage, of sagepip, and the directories that it locks.
     locks = (tree.venv / "var/lock", tree.site / ".sagepip", tree.site)
     watch = processes.start(
         [
@@ -105,10 +105,13 @@ def _judge(tree: SageTree, recipe: Recipe, result: Round) -> None:
 
 
 _DECIDING = re.compile(
-    r"ERROR\b|error\b|Error\b|fatal|sage[\w-]*: (error|cannot)"
-    r"|[\w.]*(Error|Exception|Unavailable):|.*No module named"
+    r"ERROR\b|error\b|Error\b|sage[\w-]*: (error|cannot)"
+    r"|[\w.]*(Error|Exception|Unavailable):|.*No module named|.*fatal error:"
 )
-_SAYS_NOTHING = re.compile(r"Error: installing with pip|Error (building|installing|running)\b")
+# The first two follow what the compiler said.
+_SAYS_NOTHING = re.compile(
+    r"error: command |Error: build_wheel of |Error: installing with |Error (building|installing)\b"
+)
 
 
 def deciding_line(log: str) -> str:

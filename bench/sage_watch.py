@@ -168,6 +168,7 @@ def _inodes(directories: Iterable[Path]) -> set[int]:
     found: set[int] = set()
     for directory in directories:
         try:
+            found.add(os.stat(directory).st_ino)
             with os.scandir(directory) as entries:
                 found.update(one.inode() for one in entries if one.is_file())
         except FileNotFoundError:

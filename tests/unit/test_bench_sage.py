@@ -158,6 +158,13 @@ NO_BACKEND = """\
 [spkg-install] ********************************************************************************
 [spkg-install] Error building a wheel for cffi-1.17.1.p2
 """
+NO_HEADER = """\
+[spkg-install] zmq_compat.h:20:10: fatal error: zmq.h: No such file or directory
+[spkg-install] compilation terminated.
+[spkg-install] error: command '/usr/bin/gcc' failed with exit code 1
+[spkg-install] Error: build_wheel of /sage/build/pyzmq/src ended with exit status 1; log: build.log
+[spkg-install] ********************************************************************************
+"""
 
 
 @pytest.mark.parametrize(
@@ -165,6 +172,7 @@ NO_BACKEND = """\
     [
         (NO_PIP, "/sage/venv/bin/python3: No module named pip"),
         (NO_BACKEND, "ERROR Backend 'setuptools.build_meta' is not available."),
+        (NO_HEADER, "zmq_compat.h:20:10: fatal error: zmq.h: No such file or directory"),
         ("[spkg-install] x.c:1: it is odd\nthe last\n" + "*" * 70 + "\nError\n", "the last"),
         ("sage-pip-install: error: no file\n" + "*" * 70, "sage-pip-install: error: no file"),
         ("", "the log is empty"),

@@ -108,8 +108,8 @@ def details(one: Round) -> list[str]:
         names = [name for name, why in one.failures.items() if why == reason]
         some = ", ".join(names[:EXAMPLES]) + (f" and {count - EXAMPLES} more" * (count > EXAMPLES))
         lines.append(f"failed: {some}: {reason}")
-    if len(reasons) > EXAMPLES:
-        lines.append(f"failed for other reasons: {sum(reasons.values())} in all")
+    if rest := sum(count for _, count in reasons.most_common()[EXAMPLES:]):
+        lines.append(f"failed: {rest} more for other reasons")
     if one.retried:
         lines.append(f"retried: {', '.join(one.retried)}")
     for kind, texts in one.seen["examples"].items():

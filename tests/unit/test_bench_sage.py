@@ -319,3 +319,10 @@ def test_a_round_is_told_in_a_row_and_with_its_reasons() -> None:
     told = details(one)
     assert told[1:] == ["  failed: demo: no pip", "  retried: demo"]
     assert details(a_round("adopted")) == []
+
+
+def test_the_commonest_reasons_are_told_and_the_others_counted() -> None:
+    failures = {f"{why}{n}": why for why in "abcdefg" for n in range(1 + (why < "f"))}
+    told = details(a_round("unchanged", failures=failures))
+    assert told[1] == "  failed: a0, a1: a"
+    assert told[-1] == "  failed: 2 more for other reasons"

@@ -197,7 +197,9 @@ def test_daemon(terminal: Terminal, prefix: Path, site: Path, close: bool) -> No
     fifo = terminal.where / "fifo"
     os.mkfifo(fifo)
     ending = os.open(fifo, os.O_RDWR)
-    words = ["--close"] * close + [str(prefix), "--", "sh", "-c", f"cat {fifo} >/dev/null 2>&1 &"]
+    # Opened before the command ends: an open that came after our close would wait for ever.
+    script = f"exec 3<{fifo}; cat <&3 >/dev/null 2>&1 &"
+    words = ["--close"] * close + [str(prefix), "--", "sh", "-c", script]
     terminal.run("sage-pip-lock", *words)
     assert state(lock_of(site)) == ("free" if close else "exclusive")
     os.close(ending)

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sagepip.ground.errors import LockError
-from sagepip.transaction.flock import lock_error, still_names, unlock
+from sagepip.transaction.flock import lock_error, unlock
 from sagepip.transaction.holder import clear_holder, write_holder
 from sagepip.transaction.inherited_lock import (
     Inherited,
@@ -15,8 +14,8 @@ from sagepip.transaction.inherited_lock import (
     find_inherited,
     refuse_exclusive,
 )
-from sagepip.transaction.lock import locked_level, pass_gate
-from sagepip.transaction.lock_files import DENIED, LockFiles
+from sagepip.transaction.lock import locked_level, outermost_level
+from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.patience import Patience
 
 
@@ -84,7 +83,7 @@ class CommandLock:
             if depth:
                 descriptor = locked_level(levels[depth], patience, shared=self._shared)
             else:
-                descriptor = self._outermost(patience)
+                descriptor = outermost_level(self._files, patience, shared=self._shared)
             try:
                 patience.inside = True
                 for path in levels[depth + 1 :]:
@@ -97,61 +96,6 @@ class CommandLock:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
-
-    def _outermost(self, patience: Patience) -> int:
-        files = self._files
-        while True:
-            gate = -1
-            try:
-                self._make()
-                gate = self._pass_gate(patience)
-                descriptor = files.open_lock(writing=not self._shared)
-            except FileNotFoundError:
-                if gate >= 0:
-                    os.close(gate)
-                continue  # the directory was discarded meanwhile
-            try:
-                patience.wait(descriptor, shared=self._shared)
-                if still_names(files.lock, descriptor):
-                    return descriptor
-            except BaseException:
-                os.close(descriptor)
-                raise
-            finally:
-                if gate >= 0:
-                    os.close(gate)
-            os.close(descriptor)
-
-    def _make(self) -> None:
-        try:
-            self._files.make()
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            if error.errno not in DENIED or not self._shared:
-                raise
-            # Who may only read a site can share its lock, if there is one.
-            if not os.path.exists(self._files.lock):
-                raise LockError(
-                    f"{self._files.name} has no lock yet, and this user cannot make one: "
-                    f"{error.strerror}",
-                    advice="ask its owner to run a sagepip command on it once",
-                ) from error
-
-    def _pass_gate(self, patience: Patience) -> int:
-        """Return a descriptor that holds the gate, or -1 without one.
-
-        A reader who may not open the gate shares the lock without queueing there: it is safe, and
-        fair to all but writers who wait.
-        """
-        if not self._files.gate:
-            return -1
-        try:
-            return pass_gate(self._files, patience)
-        except OSError as error:
-            if self._shared and error.errno in DENIED:
-                return -1
-            raise
 
 
 def lock_descriptor(descriptor: int, timeout: float | None, *, shared: bool) -> None:

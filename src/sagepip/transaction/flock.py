@@ -9,29 +9,29 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-
-import filelock
+from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import LockError
 
-BaseFileLock = filelock.BaseFileLock
-Timeout = filelock.Timeout
+if TYPE_CHECKING:
+    import filelock
+
 _NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
-def exclusive_file_lock(path: str, on_acquired: Callable[[int], None]) -> filelock.BaseFileLock:
-    """Return the lock object of a path, not yet acquired; its file is never unlinked.
+def exclusive_file_lock(path: str) -> filelock.BaseFileLock:
+    """Return the lock object of a path that is no site's, not yet acquired.
+
+    Its file is never unlinked. It polls, and its library takes longer to import than a small
+    wheel to install: it is for commands that are rare, not for the lock of a site.
 
     Args:
         path: the lock file.
-        on_acquired: called with the descriptor once the lock is held.
     """
+    import filelock
+
     return filelock.FileLock(
-        path,
-        thread_local=False,
-        fallback_to_soft=False,
-        preserve_lock_file=True,
-        on_acquired=on_acquired,
+        path, thread_local=False, fallback_to_soft=False, preserve_lock_file=True
     )
 
 

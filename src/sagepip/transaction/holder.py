@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 
@@ -45,7 +44,7 @@ class Holder:
         """Describe this process, from now on."""
         command = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])[:200]
         command = command.encode("ascii", "backslashreplace").decode().replace("\n", " ")
-        return cls(os.getpid(), socket.gethostname(), time.time(), command)
+        return cls(os.getpid(), os.uname().nodename, time.time(), command)
 
     def __str__(self) -> str:
         """Return it in the words of a message."""

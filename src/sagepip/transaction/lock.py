@@ -1,9 +1,9 @@
 """The lock of a site.
 
-``SITE/.sagepip/lock`` is a whole-file ``flock(2)``, taken exclusively through
-:class:`filelock.FileLock`, and open to ``flock(1)``. ``gate`` stands before it: a contender first
-queues there in the kernel, in order of arrival, and drops it once it holds ``lock``; so exactly
-one sagepip process contends for ``lock`` at any time, and readers cannot starve a writer.
+``SITE/.sagepip/lock`` is a whole-file ``flock(2)``, open to ``flock(1)``. ``gate`` stands before
+it: a contender first queues there in the kernel, in order of arrival, and drops it once it holds
+``lock``; so exactly one sagepip process contends for ``lock`` at any time, and readers cannot
+starve a writer.
 """
 
 from __future__ import annotations
@@ -14,20 +14,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console
+from sagepip.ground.errors import LockError
 from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
-from sagepip.transaction.flock import (
-    BaseFileLock,
-    Timeout,
-    exclusive_file_lock,
-    lock_error,
-    still_names,
-)
+from sagepip.transaction.flock import lock_error, still_names, unlock
 from sagepip.transaction.holder import Holder, clear_holder, write_holder
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
-from sagepip.transaction.lock_files import STATE_DIRECTORY, LockFiles
+from sagepip.transaction.lock_files import DENIED, STATE_DIRECTORY, LockFiles
 from sagepip.transaction.patience import Patience
 
-__all__ = ["STATE_DIRECTORY", "SiteLock", "locked_level", "pass_gate"]
+__all__ = ["STATE_DIRECTORY", "SiteLock", "locked_level", "outermost_level"]
 
 
 class SiteLock:
@@ -48,7 +43,6 @@ class SiteLock:
         self.waited_seconds = 0.0
         self.held_seconds = 0.0
         self._files = LockFiles.of_site(site)
-        self._descriptor = -1
 
     def holder(self) -> Holder | None:
         """Return who holds the lock exclusively, as far as it is known; no lock is taken."""
@@ -117,8 +111,9 @@ class SiteLock:
                 refuse_exclusive(self._files, inherited)
                 patience.inside = bool(inherited.depth)
                 if not inherited.depth:
-                    held.callback(self._release, self._acquire(patience))
-                    write_holder(self._descriptor)
+                    descriptor = outermost_level(self._files, patience, shared=False)
+                    held.callback(_release, self._files.lock, descriptor)
+                    write_holder(descriptor)
                     patience.inside = True
                 for path in self._files.levels[max(1, inherited.depth) :]:
                     held.callback(os.close, locked_level(path, patience, shared=False))
@@ -128,66 +123,87 @@ class SiteLock:
                 held.close()
             yield
 
-    def _release(self, lock: BaseFileLock) -> None:
-        clear_holder(self._descriptor)
-        self._descriptor = -1
-        try:
-            lock.release()
-        except OSError as error:
-            # The kernel frees it when the process ends; what was done under it stands.
-            console.warn(f"cannot release the lock {self._files.lock}: {error.strerror}")
 
-    def _acquire(self, patience: Patience) -> BaseFileLock:
-        while True:
-            try:
-                self._files.make()
-                gate = pass_gate(self._files, patience)
-            except FileNotFoundError:
-                continue  # the directory was discarded meanwhile
-            try:
-                lock = exclusive_file_lock(self._files.lock, self._remember)
-                self._take(lock, patience)
-            except FileNotFoundError:
-                continue
-            finally:
-                os.close(gate)
-            if still_names(self._files.lock, self._descriptor):
-                return lock
-            lock.release()
-
-    def _take(self, lock: BaseFileLock, patience: Patience) -> None:
-        """Take the lock as the first in the queue, without looking again and again."""
-        while True:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                # FileLock would poll: the kernel tells when it has become free. Only one that
-                # does not come through the gate can take it between the two.
-                descriptor = self._files.open_lock(writing=True)
-                try:
-                    patience.wait(descriptor)
-                finally:
-                    os.close(descriptor)
-            else:
-                return
-
-    def _remember(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+def _release(path: str, descriptor: int) -> None:
+    clear_holder(descriptor)
+    try:
+        unlock(descriptor)
+        os.close(descriptor)
+    except OSError as error:
+        # The kernel frees it when the process ends; what was done under it stands.
+        console.warn(f"cannot release the lock {path}: {error.strerror}")
 
 
-def pass_gate(files: LockFiles, patience: Patience) -> int:
-    """Queue at the gate of a site's lock; return a descriptor that holds it exclusively.
+def outermost_level(files: LockFiles, patience: Patience, *, shared: bool) -> int:
+    """Queue at the gate of a lock, if it has one, and take the lock; return what holds it.
 
     Args:
-        files: the lock's.
+        files: the lock's; made if they are missing.
         patience: how long to wait.
+        shared: beside others who share it.
+
+    Returns:
+        The descriptor, not inheritable.
 
     Raises:
         LockTimeout: it was not to be had in time.
+        LockError: this user cannot make it.
         OSError: it cannot be opened or locked.
     """
     while True:
-        descriptor = files.open_gate()
+        gate = -1
+        try:
+            _make(files, shared=shared)
+            gate = _pass_gate(files, patience, shared=shared)
+            descriptor = files.open_lock(writing=not shared)
+        except FileNotFoundError:
+            if gate >= 0:
+                os.close(gate)
+            continue  # the directory was discarded meanwhile
+        try:
+            patience.wait(descriptor, shared=shared)
+            if still_names(files.lock, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        finally:
+            if gate >= 0:
+                os.close(gate)
+        os.close(descriptor)
+
+
+def _make(files: LockFiles, *, shared: bool) -> None:
+    try:
+        files.make()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno not in DENIED or not shared:
+            raise
+        # Who may only read a site can share its lock, if there is one.
+        if not os.path.exists(files.lock):
+            raise LockError(
+                f"{files.name} has no lock yet, and this user cannot make one: {error.strerror}",
+                advice="ask its owner to run a sagepip command on it once",
+            ) from error
+
+
+def _pass_gate(files: LockFiles, patience: Patience, *, shared: bool) -> int:
+    """Queue at the gate; return a descriptor that holds it exclusively, or -1 without a gate.
+
+    A reader who may not open the gate shares the lock without queueing there: it is safe, and
+    fair to all but writers who wait.
+    """
+    if not files.gate:
+        return -1
+    while True:
+        try:
+            descriptor = files.open_gate()
+        except OSError as error:
+            if shared and error.errno in DENIED:
+                return -1
+            raise
         try:
             patience.wait(descriptor)
             if still_names(files.gate, descriptor):

@@ -13,6 +13,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories
 from sagepip.ground.free_space import check_space
 from sagepip.ground.headers import Headers
+from sagepip.ground.project_names import canonical_name
 
 if TYPE_CHECKING:
     import tarfile
@@ -63,7 +64,7 @@ def sdist_identity(path: str) -> tuple[str, str]:
         TargetError: it cannot be read or used, holds no PKG-INFO, or one of another project or
             version than the file name.
     """
-    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.utils import InvalidSdistFilename, parse_sdist_filename
     from packaging.version import InvalidVersion, Version
 
     _check_regular_file(path)
@@ -79,7 +80,7 @@ def sdist_identity(path: str) -> tuple[str, str]:
         headers = Headers(stream.read().decode("utf-8"))
         name, version = headers.get("Name") or "", headers.get("Version") or ""
         try:
-            stated = canonicalize_name(name), Version(version)
+            stated = canonical_name(name), Version(version)
             same = stated == parse_sdist_filename(os.path.basename(path))
         except (InvalidSdistFilename, InvalidVersion):
             same = False

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from sagepip.build.requirements_text import logical_lines
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 
 _INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
@@ -56,7 +56,7 @@ class Constraints:
         for one in (one for path in paths for one in _read(path, ())):
             marker = one.requirement.marker
             if marker is None or marker.evaluate({**markers, "extra": ""}):
-                name = canonicalize_name(one.requirement.name)
+                name = canonical_name(one.requirement.name)
                 self._by_name.setdefault(name, []).append(one)
 
     def against(self, name: str, version: str) -> Constraint | None:
@@ -66,7 +66,7 @@ class Constraints:
             name: the project's, in any spelling.
             version: the version.
         """
-        constraints = self._by_name.get(canonicalize_name(name), [])
+        constraints = self._by_name.get(canonical_name(name), [])
         return next((one for one in constraints if not one.admits(version)), None)
 
 

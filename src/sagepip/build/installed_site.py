@@ -8,7 +8,6 @@ from functools import cache
 from typing import TypeVar
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from sagepip.build.constraints import Constraints
 from sagepip.build.installed_files import Layout
@@ -17,6 +16,7 @@ from sagepip.build.installed_requirements import InstalledProject, refuse_missin
 from sagepip.build.options import BuildOptions
 from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import BuildError
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.shared_reading import read_undisturbed
 from sagepip.transaction.site_view import SiteView
@@ -72,7 +72,7 @@ class InstalledSite:
         }
 
         def find(name: str) -> InstalledProject | None:
-            name = canonicalize_name(name)
+            name = canonical_name(name)
             if name not in projects:
                 projects[name] = _only(view, name)
             return projects[name]

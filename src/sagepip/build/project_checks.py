@@ -7,6 +7,7 @@ import stat
 from typing import Any, Literal
 
 from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.project_names import canonical_name
 
 _NAMES = ("pyproject.toml", "setup.py")
 
@@ -132,12 +133,11 @@ def _check_project(name: str, version: str, source: str) -> None:
     setuptools appends what ``[egg_info] tag_build`` says to a version (``.dev0``), so only its
     release is compared.
     """
-    from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
     project = _table(os.path.join(source, _NAMES[0]), "project")
     stated = project.get("name")
-    if isinstance(stated, str) and canonicalize_name(stated) != canonicalize_name(name):
+    if isinstance(stated, str) and canonical_name(stated) != canonical_name(name):
         raise BuildError(
             f"the build backend of {source} made {name}, but the project is {stated}",
             advice="check its build backend",

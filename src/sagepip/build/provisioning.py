@@ -17,6 +17,7 @@ from sagepip.build.resolution_memory import ResolutionMemory
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import replace
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 
 if TYPE_CHECKING:
@@ -182,12 +183,10 @@ class Provisioner:
 
     def _build(self, one: ResolvedFile) -> WheelMember:
         """Return a wheel made of a build requirement that there is only a source of."""
-        from packaging.utils import canonicalize_name
-
         from sagepip.build.archive import unpack_sdist
         from sagepip.build.project import build_wheel
 
-        name = canonicalize_name(one.name)
+        name = canonical_name(one.name)
         if name in self._ancestors:
             cycle = " needs ".join([*self._ancestors[self._ancestors.index(name) :], name])
             raise BuildError(
@@ -219,16 +218,14 @@ class Provisioner:
 
     def _satisfies(self, text: str) -> bool:
         """Whether what is there satisfies a requirement beyond doubt."""
-        from packaging.utils import canonicalize_name
-
         from sagepip.ground.requirements import parse_requirement
 
         requirement = parse_requirement(text)
         if requirement.url or requirement.extras or requirement.marker:
             return text in self._requirements
-        name = canonicalize_name(requirement.name)
+        name = canonical_name(requirement.name)
         return any(
-            canonicalize_name(one.name) == name
+            canonical_name(one.name) == name
             and requirement.specifier.contains(one.version, prereleases=True)
             for one in self.members
         )

@@ -19,6 +19,7 @@ from sagepip.build.sources import PackageSources
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.build.wheelhouse import SDIST_SUFFIXES
 from sagepip.ground import console
+from sagepip.ground.project_names import canonical_name
 
 # (wheelhouse, file name, size, modified, changed, inode)
 FileState = list[str | int]
@@ -198,8 +199,6 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
         theirs may need, under any marker; None if that cannot be told: an sdist does not say what
         it needs until it is built.
     """
-    from packaging.utils import canonicalize_name
-
     from sagepip.build.wheelhouse import candidates_by_project
     from sagepip.ground.errors import SagepipError
     from sagepip.ground.requirements import BadRequirement, parse_requirement
@@ -207,7 +206,7 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
 
     # Once: looking through a large wheelhouse for each project would take seconds.
     files = candidates_by_project(find_links)
-    waiting = [str(canonicalize_name(parse_requirement(one).name)) for one in requirements]
+    waiting = [str(canonical_name(parse_requirement(one).name)) for one in requirements]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -224,5 +223,5 @@ def _closure(requirements: Iterable[str], find_links: Sequence[str]) -> list[str
                 return None
             if any(one.url for one in found):
                 return None
-            waiting += [str(canonicalize_name(one.name)) for one in found]
+            waiting += [str(canonical_name(one.name)) for one in found]
     return sorted(seen)

@@ -17,6 +17,7 @@ from sagepip.ground.filesystem import (
     remove_directory_if_empty,
     remove_file,
 )
+from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ def candidates(name: str, find_links: Iterable[str]) -> list[str]:
         name: the project's, spelt in any way.
         find_links: directories, or archives themselves; what cannot be read counts as empty.
     """
-    from packaging.utils import canonicalize_name
-
-    return candidates_by_project(find_links).get(canonicalize_name(name), [])
+    return candidates_by_project(find_links).get(canonical_name(name), [])
 
 
 def candidates_by_project(find_links: Iterable[str]) -> dict[str, list[str]]:
@@ -60,7 +59,7 @@ def parse_file_name(file_name: str) -> tuple[str, Version] | None:
 
     Hidden names are None: that is what files look like that are being written.
     """
-    from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
     from packaging.version import InvalidVersion, Version
 
     if file_name.startswith("."):
@@ -75,7 +74,7 @@ def parse_file_name(file_name: str) -> tuple[str, Version] | None:
         if file_name.endswith(suffix):
             stem, dash, last = file_name[: -len(suffix)].rpartition("-")
             try:
-                return (str(canonicalize_name(stem)), Version(last)) if dash else None
+                return (str(canonical_name(stem)), Version(last)) if dash else None
             except InvalidVersion:
                 return None
     return None

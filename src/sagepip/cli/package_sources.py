@@ -10,6 +10,7 @@ from sagepip.build.sources import PackageSources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.requirements_file import RequirementsFile, local_file
 from sagepip.operations.target_parsing import path_from_file_url
 
@@ -72,8 +73,6 @@ def fold_formats(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tup
     Returns:
         What takes no wheels, and what takes only wheels.
     """
-    from packaging.utils import canonicalize_name
-
     sets: dict[str, set[str]] = {"--no-binary": set(), "--only-binary": set()}
     for option, value in pairs:
         target = sets[option]
@@ -90,8 +89,8 @@ def fold_formats(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tup
             if name == ":none:":
                 target.clear()
             else:
-                other.discard(canonicalize_name(name))
-                target.add(canonicalize_name(name))
+                other.discard(canonical_name(name))
+                target.add(canonical_name(name))
     return tuple(sorted(sets["--no-binary"])), tuple(sorted(sets["--only-binary"]))
 
 

@@ -25,6 +25,13 @@ def _preferred_scheme(key):  # type: (str) -> str
     return "posix_" + key
 
 
+def prefix_templates(scheme):  # type: (str) -> dict[str, str]
+    """Return the paths of a scheme with a placeholder for the prefix."""
+    variables = dict.fromkeys(_BASE_KEYS, PREFIX_PLACEHOLDER)
+    paths = sysconfig.get_paths(scheme, vars=variables)
+    return {key: paths[key] for key in _PATH_KEYS}
+
+
 def describe():  # type: () -> dict[str, object]
     """Return what sagepip needs to know about this interpreter, as JSON-able values."""
     virtual = sys.prefix != sys.base_prefix
@@ -33,8 +40,6 @@ def describe():  # type: () -> dict[str, object]
     if prefix_scheme in ("posix_local", "osx_framework_library"):
         # pip does the same: these schemes redirect a distributor's own pip, not a --prefix.
         prefix_scheme = "posix_prefix"
-    variables = dict.fromkeys(_BASE_KEYS, PREFIX_PLACEHOLDER)
-    templates = sysconfig.get_paths(prefix_scheme, vars=variables)
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     import _frozen_importlib_external as importing
     import _imp
@@ -52,7 +57,7 @@ def describe():  # type: () -> dict[str, object]
         "base_prefix": sys.base_prefix,
         "virtual": virtual,
         "scheme": {key: own[key] for key in _PATH_KEYS},
-        "prefix_scheme": {key: templates[key] for key in _PATH_KEYS},
+        "prefix_scheme": prefix_templates(prefix_scheme),
         "site_directories": [
             os.path.realpath(path)
             for path in sys.path

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.sibling_environment import describe_sibling
 
 _PROBE_SECONDS = 60
 
@@ -141,7 +142,7 @@ class TargetPython:
 
     @classmethod
     def ask(cls, executable: str) -> TargetPython:
-        """Ask another interpreter to describe itself, in one isolated subprocess.
+        """Ask another interpreter to describe itself, in one isolated subprocess if need be.
 
         Args:
             executable: the path of the interpreter.
@@ -159,6 +160,9 @@ class TargetPython:
         """
         if _same_interpreter(executable):
             return cls.running
+        sibling = describe_sibling(executable)
+        if sibling is not None:
+            return partial(cls._from_description, sibling, is_running=False)
         question = _Question(executable)
         return lambda: cls._from_description(_answer(executable, question), is_running=False)
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from sagepip.build.archive import sdist_identity
 from sagepip.build.hashes import HashChecking, file_digest
@@ -16,6 +15,7 @@ from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.wheelhouse import check_storable, store_files
 from sagepip.ground.errors import BuildError, TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build_report import BuildReport, BuiltEntry
 from sagepip.operations.hash_checks import check_stated_hashes, file_url
@@ -116,7 +116,7 @@ class _Builder:
         for target in self._request.targets:
             # One project named twice, or one path with other extras, is one file.
             if isinstance(target, NamedRequirement):
-                name = canonicalize_name(Requirement(target.requirement).name)
+                name = canonical_name(Requirement(target.requirement).name)
                 if name not in made:
                     made[name] = self._named(resolved[name], target)
             elif target.path not in made:
@@ -145,7 +145,7 @@ class _Builder:
         return wheels
 
     def _claim(self, project: str, target: str) -> None:
-        other = self._of_project.setdefault(canonicalize_name(project), target)
+        other = self._of_project.setdefault(canonical_name(project), target)
         if other != target:
             raise TargetError(f"{other} and {target} are both {project}", advice="give one of them")
 
@@ -171,7 +171,7 @@ class _Builder:
             build_isolation=request.build.isolation is Isolation.WHEELHOUSE,
             hash_checking=request.hash_checking,
         )
-        return {canonicalize_name(one.name): one for one in files}
+        return {canonical_name(one.name): one for one in files}
 
     def _named(self, one: ResolvedFile, target: NamedRequirement) -> BuiltEntry:
         if one.is_wheel:
@@ -190,7 +190,7 @@ class _Builder:
         else:
             made = self._built(target.path, target)
             digest = "" if isinstance(target, SourceDirectory) else file_digest(target.path)
-        if target.name and canonicalize_name(target.name) != canonicalize_name(made.name):
+        if target.name and canonical_name(target.name) != canonical_name(made.name):
             raise TargetError(
                 f"{target.path} is {made.name} {made.version}, not {target.name}",
                 advice="correct the name before the @, or the path after it",

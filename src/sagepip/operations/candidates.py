@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
-from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.project_names import canonical_name
+from sagepip.ground.requirements import parse_requirement
 from sagepip.operations.candidate import Candidate
 from sagepip.operations.dependencies import (
     Unsatisfied,
@@ -28,11 +28,16 @@ from sagepip.operations.hash_checks import (
 from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
-from sagepip.operations.source_builds import SourceBuilds, SourceWheel
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import read_wheel_metadata
 from sagepip.transaction.site_view import SiteView, visible_directories
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from sagepip.build.resolution import ResolvedFile
+    from sagepip.operations.source_builds import SourceBuilds, SourceWheel
 
 
 class CandidateCollector:
@@ -55,8 +60,6 @@ class CandidateCollector:
         self._no_deps = request.no_deps or bool(request.destination.root)
         if self._no_deps and not request.no_deps:
             console.detail("runtime dependencies are left alone: the target is a DESTDIR")
-        stored = None if request.dry_run else request.stored_wheels
-        self._builds = SourceBuilds(self._python, work, stored)
         self.unchanged: list[UnchangedEntry] = []
 
     def collect(self) -> list[Candidate]:
@@ -71,7 +74,7 @@ class CandidateCollector:
         direct: list[Candidate] = []
         for target in self._request.targets:
             if isinstance(target, NamedRequirement):
-                named.append(Requirement(target.requirement))
+                named.append(parse_requirement(target.requirement))
             else:
                 direct.append(self._direct_candidate(target))
         _check_one_of_each(direct)
@@ -81,12 +84,20 @@ class CandidateCollector:
             dependencies = self._dependencies(direct, [])
         else:
             dependencies = self._dependencies(direct, named)
-        coming = {canonicalize_name(one.metadata.name) for one in dependencies}
+        coming = {canonical_name(one.metadata.name) for one in dependencies}
         for one in named:
             found = self._site.find(one.name)
-            if found is not None and canonicalize_name(one.name) not in coming:
+            if found is not None and canonical_name(one.name) not in coming:
                 self.unchanged.append(UnchangedEntry(one.name, found.version, found.directory))
         return direct + dependencies
+
+    @cached_property
+    def _builds(self) -> SourceBuilds:
+        # Most calls build nothing, and the modules that build take long to load.
+        from sagepip.operations.source_builds import SourceBuilds
+
+        stored = None if self._request.dry_run else self._request.stored_wheels
+        return SourceBuilds(self._python, self._work, stored)
 
     def _direct_candidate(self, target: SourceDirectory | SourceArchive | WheelFile) -> Candidate:
         url = file_url(target.path)
@@ -97,7 +108,7 @@ class CandidateCollector:
         else:
             made = self._build(target)
             metadata, seconds = made.metadata, made.built.seconds
-        if target.name and canonicalize_name(target.name) != canonicalize_name(metadata.name):
+        if target.name and canonical_name(target.name) != canonical_name(metadata.name):
             raise TargetError(
                 f"{target.path} is {metadata.name} {metadata.version}, not {target.name}",
                 advice="correct the name before the @, or the path after it",
@@ -129,9 +140,9 @@ class CandidateCollector:
         Raises:
             TargetError: it is, but not in that version.
         """
-        name = canonicalize_name(requirement.name)
+        name = canonical_name(requirement.name)
         for candidate in direct:
-            if canonicalize_name(candidate.metadata.name) == name:
+            if canonical_name(candidate.metadata.name) == name:
                 if requirement.specifier.contains(candidate.metadata.version, prereleases=True):
                     return True
                 raise TargetError(
@@ -237,20 +248,22 @@ class CandidateCollector:
         """Return what these would lack on the site; ``wanted`` tells the extras of files."""
         extras: dict[str, frozenset[str]] = {}
         for one in wanted:
-            name = canonicalize_name(one.name)
+            name = canonical_name(one.name)
             extras[name] = extras.get(name, frozenset()) | frozenset(one.extras)
         coming = [(one.metadata.headers, one.metadata.label, one.extras) for one in direct]
-        own = {canonicalize_name(one.metadata.name) for one in direct}
+        own = {canonical_name(one.metadata.name) for one in direct}
         for file in files:
-            name = canonicalize_name(file.name)
+            name = canonical_name(file.name)
             if name not in own:
                 label = f"{file.name} {file.version}"
                 coming.append((headers_of(file), label, extras.get(name, frozenset())))
-        there = extras.keys() - own - {canonicalize_name(file.name) for file in files}
+        there = extras.keys() - own - {canonical_name(file.name) for file in files}
         for left in sorted(there):
             # Asked for, and left as it is installed.
             if (headers := self._site.headers(left)) is not None:
                 coming.append((headers, f"{left} {headers.get('Version')}", extras[left]))
+        if not any(headers.get_all("Requires-Dist") for headers, _, _ in coming):
+            return []  # without the values of markers, which are asked of packaging
         return find_unsatisfied(coming, self._site, self._python.markers)
 
     @property
@@ -262,6 +275,8 @@ class CandidateCollector:
     def _ask_pip(
         self, direct: Iterable[Candidate], wanted: Iterable[Requirement], *, no_deps: bool
     ) -> list[ResolvedFile]:
+        from sagepip.build.resolution import resolve
+
         request = self._request
         if request.hash_checking is HashChecking.OFF:
             texts = [one.wheel + _brackets(one.extras) for one in direct]
@@ -287,11 +302,11 @@ class CandidateCollector:
     def _resolved_candidates(
         self, files: Sequence[ResolvedFile], direct: list[Candidate], named: list[Requirement]
     ) -> list[Candidate]:
-        own = {canonicalize_name(one.metadata.name) for one in direct}
-        asked = {canonicalize_name(one.name): one for one in named}
+        own = {canonical_name(one.metadata.name) for one in direct}
+        asked = {canonical_name(one.name): one for one in named}
         found: list[Candidate] = []
         for one in self._needed(files, direct, named):
-            name = canonicalize_name(one.name)
+            name = canonical_name(one.name)
             if name in own or (name not in asked and self._is_installed(one)):
                 continue
             extras = frozenset(asked[name].extras) if name in asked else frozenset[str]()
@@ -321,7 +336,7 @@ class CandidateCollector:
 def _check_one_of_each(candidates: Iterable[Candidate]) -> None:
     seen: dict[str, Candidate] = {}
     for candidate in candidates:
-        name = canonicalize_name(candidate.metadata.name)
+        name = canonical_name(candidate.metadata.name)
         other = seen.setdefault(name, candidate)
         if other is not candidate:
             raise TargetError(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
-
-from sagepip.build.wheelhouse import candidates, parse_file_name
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 from sagepip.transaction.site_view import SiteView, active_requirements
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def find_unsatisfied(
         environment: the marker values of the target interpreter.
     """
     coming = {
-        canonicalize_name(headers.get("Name") or ""): (headers, label)
+        canonical_name(headers.get("Name") or ""): (headers, label)
         for headers, label, _ in distributions
     }
     queue = list(distributions)
@@ -84,7 +84,7 @@ def find_unsatisfied(
             if str(requirement) in seen:
                 continue
             seen.add(str(requirement))
-            name = canonicalize_name(requirement.name)
+            name = canonical_name(requirement.name)
             if name in coming:
                 own_headers, own_label = coming[name]
                 if not _contains(requirement, own_headers.get("Version") or ""):
@@ -102,6 +102,8 @@ def split_by_availability(
     unsatisfied: Iterable[Unsatisfied], find_links: Sequence[str]
 ) -> tuple[list[Requirement], list[Unsatisfied]]:
     """Split requirements into those that the wheelhouse has a version of, and the missing ones."""
+    from sagepip.build.wheelhouse import candidates, parse_file_name
+
     available: list[Requirement] = []
     missing: list[Unsatisfied] = []
     for one in unsatisfied:
@@ -120,6 +122,8 @@ def split_by_availability(
 
 
 def _contains(requirement: Requirement, version: str) -> bool:
+    from packaging.version import Version
+
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
     except ValueError:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.candidate import Candidate
 from sagepip.operations.candidates import CandidateCollector
 from sagepip.operations.recover import lock_homes, tidy_destination
@@ -20,7 +21,7 @@ from sagepip.operations.request import InstallRequest
 from sagepip.operations.unchanged import is_installed_intact
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.unpack import stage_wheel
-from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
+from sagepip.transaction.installed import InstalledDistribution, find_installed
 from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.planner import Planner
 from sagepip.transaction.staging_area import StagedDistribution

@@ -8,13 +8,16 @@ taken out of its answer here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-from sagepip.build.resolution import ResolvedFile
 from sagepip.ground.headers import Headers
+from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.site_view import SiteView, active_requirements
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from sagepip.build.resolution import ResolvedFile
 
 
 def headers_of(one: ResolvedFile) -> Headers:
@@ -43,7 +46,7 @@ def needed_files(
         environment: the marker values of the target interpreter.
         upgrade: take what is named though an installed version satisfies.
     """
-    chosen = {canonicalize_name(one.name): one for one in files}
+    chosen = {canonical_name(one.name): one for one in files}
     reached: set[str] = set()
     seen: set[tuple[str, bool]] = set()
     queue = [(requirement, upgrade) for requirement in named]
@@ -55,7 +58,7 @@ def needed_files(
         if (str(requirement), wanted) in seen:
             continue
         seen.add((str(requirement), wanted))
-        name = canonicalize_name(requirement.name)
+        name = canonical_name(requirement.name)
         if name in chosen and (wanted or not site.satisfies(requirement)):
             reached.add(name)
             found: Headers | None = headers_of(chosen[name])
@@ -65,4 +68,4 @@ def needed_files(
         if found is not None:
             extras = frozenset(requirement.extras)
             queue += [(one, False) for one in active_requirements(found, extras, environment)]
-    return [one for one in files if canonicalize_name(one.name) in reached]
+    return [one for one in files if canonical_name(one.name) in reached]

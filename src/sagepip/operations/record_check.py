@@ -15,9 +15,10 @@ from packaging.version import Version
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import is_standard_module, module_exists
-from sagepip.transaction.installed import InstalledDistribution, canonical_name
+from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.record import RecordRow, recorded_path
 

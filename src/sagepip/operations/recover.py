@@ -6,7 +6,6 @@ import os
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
-from sagepip.operations.status import site_status
 from sagepip.transaction.journal import has_state
 from sagepip.transaction.recovery import Recovered, tidy
 
@@ -64,6 +63,8 @@ def recover_site(site: str, lock_timeout: float | None) -> RecoverReport:
         RecoveryError: the journal cannot be used; it is kept.
         LockTimeout, LockError: see there.
     """
+    from sagepip.operations.status import site_status
+
     if not has_state(site):
         return RecoverReport(site, None, 0, ())
     before = {one.name for one in site_status(site).orphans}

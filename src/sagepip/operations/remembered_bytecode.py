@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.bytecode_memory import BytecodeMemory
-from sagepip.transaction.installed import canonical_name
 
 
 @contextmanager

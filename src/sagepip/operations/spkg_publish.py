@@ -15,10 +15,10 @@ from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_removal import distribution_names, remove_files
 from sagepip.operations.spkg_tree import SpkgTree
 from sagepip.operations.staged_copy import CopyReport, CopyRequest, staged_copy
-from sagepip.transaction.installed import canonical_name
 
 
 @dataclass(frozen=True)

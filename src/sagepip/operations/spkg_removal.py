@@ -14,10 +14,10 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import find_target_python
 from sagepip.operations.spkg_tree import Record, SpkgTree
 from sagepip.operations.uninstall import UninstallRequest, uninstall
-from sagepip.transaction.installed import canonical_name
 
 
 def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:

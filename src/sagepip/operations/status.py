@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 
 from sagepip.ground.errors import RecoveryError
@@ -150,14 +149,14 @@ def _lock_word(view: LockView) -> str:
 def _holders(view: LockView) -> tuple[ProcessStatus, ...]:
     if view.holder is not None:
         return (_process(view.holder),)
-    host = socket.gethostname()
+    host = os.uname().nodename
     return tuple(
         ProcessStatus(pid, host, _command_line(pid), None, is_alive(pid)) for pid in view.pids
     )
 
 
 def _process(holder: Holder) -> ProcessStatus:
-    here = holder.host == socket.gethostname()
+    here = holder.host == os.uname().nodename
     alive = is_alive(holder.pid) if here else None
     return ProcessStatus(holder.pid, holder.host, holder.command, holder.since, alive)
 

@@ -10,8 +10,9 @@ import zipfile
 
 from sagepip.ground.errors import ConflictError, TargetError
 from sagepip.ground.filesystem import open_regular
+from sagepip.ground.project_names import canonical_name
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
-from sagepip.transaction.installed import InstalledDistribution, canonical_name
+from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
 
 _INSTALLATION_METADATA = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")

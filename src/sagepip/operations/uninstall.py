@@ -7,9 +7,10 @@ from collections.abc import Callable
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import lock_homes, tidy_destination
-from sagepip.transaction.installed import InstalledDistribution, canonical_name, find_installed
+from sagepip.transaction.installed import InstalledDistribution, find_installed
 from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction

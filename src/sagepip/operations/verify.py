@@ -7,6 +7,7 @@ from functools import partial
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.findings import Finding, Kind
 from sagepip.operations.module_lookup import search_path
@@ -16,7 +17,6 @@ from sagepip.operations.steady import steady
 from sagepip.operations.unlisted import Ownership, extra_files, nobodys, stray_scripts
 from sagepip.transaction.installed import (
     InstalledDistribution,
-    canonical_name,
     find_installed,
     list_installed,
 )

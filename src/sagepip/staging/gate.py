@@ -13,6 +13,7 @@ from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
 _OBJECT_REFERENCE = re.compile(r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?")
+_AT_LEAST = re.compile(r"\s*>=\s*([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})\s*")
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
@@ -65,7 +67,6 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
     Raises:
         TargetError: METADATA is of an unknown major version, or its name or version differ.
     """
-    from packaging.utils import canonicalize_name
     from packaging.version import Version
 
     for field in ("Metadata-Version", "Name", "Version"):
@@ -79,7 +80,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
             advice="was it built by a newer tool?",
         )
     stated = headers.get("Name") or ""
-    if canonicalize_name(stated) != canonicalize_name(name):
+    if canonical_name(stated) != canonical_name(name):
         raise TargetError(
             f"{wheel}: METADATA is of {stated or 'no project'}, the file name says {name}",
             advice="do not rename wheels; build it again",
@@ -103,11 +104,14 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
     Raises:
         TargetError: Requires-Python leaves it out, or cannot be understood.
     """
-    from packaging.specifiers import SpecifierSet
-
     wanted = headers.get("Requires-Python")
     if not wanted:
         return
+    usual = _AT_LEAST.fullmatch(wanted)
+    if usual and tuple(map(int, usual[1].split("."))) <= python.version:
+        return  # what most wheels say, without the library for all that could be said
+    from packaging.specifiers import SpecifierSet
+
     version = ".".join(map(str, python.version))
     try:
         matches = SpecifierSet(wanted).contains(version, prereleases=True)

@@ -12,6 +12,7 @@ import zlib
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 
 # What reading a zip file raises that is none, or no good one (ValueError: a name is no UTF-8).
 UNREADABLE = (
@@ -75,11 +76,10 @@ class WheelMetadata:
 
     def is_own(self, stem: str) -> bool:
         """Whether ``NAME-VERSION`` is name and version of the file name, maybe spelt otherwise."""
-        from packaging.utils import canonicalize_name
         from packaging.version import Version
 
         name, _, version = stem.rpartition("-")
-        if canonicalize_name(name) != canonicalize_name(self.file_name):
+        if canonical_name(name) != canonical_name(self.file_name):
             return False
         try:
             return version == self.file_version or Version(version) == Version(self.file_version)

@@ -12,14 +12,10 @@ from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
 
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
-
-
-def canonical_name(name: str) -> str:
-    """Return a project name in its normalised form (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @dataclass(frozen=True)

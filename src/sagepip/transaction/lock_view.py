@@ -6,7 +6,6 @@ What the kernel tells in ``/proc/locks`` is preferred to trying a lock, which ot
 from __future__ import annotations
 
 import os
-import socket
 
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.flock import try_exclusive
@@ -97,4 +96,4 @@ def is_locked(path: str) -> bool | None:
 
 
 def _may_live(line: Holder) -> bool:
-    return line.host != socket.gethostname() or is_alive(line.pid)
+    return line.host != os.uname().nodename or is_alive(line.pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from sagepip.transaction.installed import canonical_name
+from sagepip.ground.project_names import canonical_name
 
 # In the first lines of what "setup.py develop" writes: 'Name' or 'Name==1.0'.
 _MARK = re.compile(rb"^# EASY-INSTALL(?:-[A-Z]+)*-SCRIPT: '([A-Za-z0-9._-]+)", re.MULTILINE)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
+from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.installed import (
     InstalledDistribution,
-    canonical_name,
     list_installed,
 )
 from sagepip.transaction.ownership import owned_files

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+from typing import TYPE_CHECKING
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
+from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement
 from sagepip.transaction.installed import InstalledDistribution, list_installed
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 
 def visible_directories(destination: Destination) -> list[str]:
@@ -54,13 +55,15 @@ class SiteView:
 
     def find_all(self, name: str) -> Sequence[InstalledDistribution]:
         """Return all installed distributions of a project, the one that counts first."""
-        return self._by_name.get(canonicalize_name(name), ())
+        return self._by_name.get(canonical_name(name), ())
 
     def satisfies(self, requirement: Requirement) -> bool:
         """Whether an installed version satisfies the specifier of a requirement."""
         found = self.find(requirement.name)
         if found is None:
             return False
+        from packaging.version import Version
+
         try:
             version = Version(found.stated_version)
         except ValueError:
@@ -99,7 +102,7 @@ def active(
         extras: the extras asked for.
         environment: the marker values of the target interpreter.
     """
-    wanted = {canonicalize_name(extra) for extra in extras}
+    wanted = {canonical_name(extra) for extra in extras}
     for text in requires:
         try:
             requirement = parse_requirement(text)

@@ -130,10 +130,13 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
 
 def _project_names(settings: Settings, dest: str) -> frozenset[str]:
     """Return the normalised names that were given for something."""
+    names = settings.items(dest)
+    if not names:
+        return frozenset()
     from packaging.utils import InvalidName, canonicalize_name
 
     try:
-        return frozenset(canonicalize_name(one, validate=True) for one in settings.items(dest))
+        return frozenset(canonicalize_name(one, validate=True) for one in names)
     except InvalidName as error:
         option = "--" + dest.replace("_", "-")
         raise UsageError(f"{option}: {error}", advice="give the name of a project") from error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
 _OBJECT_REFERENCE = re.compile(r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?")
-_AT_LEAST = re.compile(r"\s*>=\s*([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})\s*")
+_CLAUSE = re.compile(r"\s*(>=|<|!=)\s*(\d{1,3}(?:\.\d{1,3}){0,2})(\.\*)?\s*", re.ASCII)
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
@@ -107,9 +107,8 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
     wanted = headers.get("Requires-Python")
     if not wanted:
         return
-    usual = _AT_LEAST.fullmatch(wanted)
-    if usual and tuple(map(int, usual[1].split("."))) <= python.version:
-        return  # what most wheels say, without the library for all that could be said
+    if all(_plainly_holds(clause, python.version) for clause in wanted.split(",")):
+        return  # what nearly all wheels say, without the library for all that could be said
     from packaging.specifiers import SpecifierSet
 
     version = ".".join(map(str, python.version))
@@ -125,6 +124,19 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
             f"{wheel} requires Python {wanted}; {python.executable} is {version}",
             advice="use another version of it, or --ignore-requires-python",
         )
+
+
+def _plainly_holds(clause: str, version: tuple[int, int, int]) -> bool:
+    """Whether a clause of Requires-Python is of the usual kinds, and true (version specifiers)."""
+    match = _CLAUSE.fullmatch(clause)
+    if match is None or (match[1] == "!=") != bool(match[3]):
+        return False
+    stated = tuple(map(int, match[2].split(".")))
+    if match[1] == ">=":
+        return stated <= version
+    if match[1] == "<":
+        return version < stated
+    return version[: len(stated)] != stated
 
 
 def check_tags(wheel: str, tags: Iterable[str], python: TargetPython) -> None:

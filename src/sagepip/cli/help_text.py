@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +25,7 @@ def help_text(
         groups: titles and options.
         without_effect: options that are accepted for pip's sake.
     """
-    width = max(shutil.get_terminal_size().columns, 60)
+    width = max(_columns(), 60)
     parts = [f"Usage: {usage}", "", textwrap.fill(about, width)]
     for title, options in groups:
         parts += ["", f"{title}:", *(_entry(option, width) for option in options)]
@@ -36,6 +36,18 @@ def help_text(
             textwrap.fill(f"Accepted without effect: {names}.", width, break_on_hyphens=False),
         ]
     return "\n".join(parts) + "\n"
+
+
+def _columns() -> int:
+    """Return the width of the terminal, as shutil does, which takes a while to load."""
+    try:
+        return int(os.environ["COLUMNS"]) or 80
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def _entry(option: Option, width: int) -> str:

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.operations.report import InstallReport
 

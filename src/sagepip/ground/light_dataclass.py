@@ -8,8 +8,7 @@ library's, and so do its own functions (``fields``, ``asdict``, ``replace``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from sagepip.transaction.kernel_locks import tells_descriptors
 from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.owner_mark import OwnerMark, directory_lock
+from sagepip.transaction.stand_in_lock import stand_in_lock
 
 HOLD = """
 import sys
@@ -226,6 +228,76 @@ def test_directory_lock_excludes(tmp_path: Path) -> None:
     thread.join()
     assert order == ["first", "second"]
     assert os.listdir(tmp_path) == []
+
+
+HOLD_DIRECTORY = """
+import errno, fcntl, os, stat, sys
+real = fcntl.flock
+def as_on_nfs(descriptor, operation):
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return real(descriptor, operation)
+fcntl.flock = as_on_nfs
+from sagepip.transaction.owner_mark import directory_lock
+with directory_lock(sys.argv[1], "testing"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_directory_lock_where_directories_cannot_be_locked(tmp_path: Path) -> None:
+    """As on NFS: another lock stands in, by whatever path the directory is named."""
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "tree")
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+
+    def start(name: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", HOLD_DIRECTORY, tmp_path / name],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    with start("tree") as first, start("link") as second:
+        assert first.stdout and first.stdin and first.stderr
+        assert second.stdout and second.stdin and second.stderr
+        winner, other = (first, second)
+        # Whichever comes second says so, and is let in when the first one has gone.
+        ready, _, _ = select.select([first.stderr, second.stderr], [], [], 30)
+        if ready == [first.stderr]:
+            winner, other = second, first
+        assert winner.stdout and winner.stdin and other.stdout and other.stdin and other.stderr
+        assert winner.stdout.readline() == "held\n"
+        assert "another process is testing" in other.stderr.readline()
+        winner.stdin.close()
+        assert other.stdout.readline() == "held\n"
+        other.stdin.close()
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert os.listdir(tmp_path / "tree") == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_stand_in_of_others_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """A directory for stand-in locks that others may write to is not used."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = tmp_path / f"sagepip-locks-{os.geteuid()}"
+    place.mkdir()
+    place.chmod(mode)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with (
+            pytest.raises(LockError, match="not this user's own"),
+            stand_in_lock(descriptor, lambda: None),
+        ):
+            pass
+    finally:
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"x", b"1 h x cmd", b"\xff\xfe", b"1 host 2.5\n"])

@@ -8,31 +8,51 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sagepip.ground.errors import LockError
-
-if TYPE_CHECKING:
-    import filelock
 
 _NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
-def exclusive_file_lock(path: str) -> filelock.BaseFileLock:
-    """Return the lock object of a path that is no site's, not yet acquired.
+@contextmanager
+def file_lock(path: str, on_waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a file that is no site's for the body of a ``with`` statement.
 
-    Its file is never unlinked. It polls, and its library takes longer to import than a small
-    wheel to install: it is for commands that are rare, not for the lock of a site.
+    The file is made if missing and never unlinked. Who waits polls, and the library takes longer
+    to import than a small wheel to install: this is for what is rare.
 
     Args:
         path: the lock file.
+        on_waiting: called once if another process holds it.
+
+    Raises:
+        OSError: it cannot be made or locked.
     """
     import filelock
 
-    return filelock.FileLock(
+    lock = filelock.FileLock(
         path, thread_local=False, fallback_to_soft=False, preserve_lock_file=True
     )
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        on_waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cannot_be_locked(error: OSError) -> bool:
+    """Whether an error says that this kind of file cannot be locked where it lies.
+
+    NFS makes a lock of its own of flock(2), for which a file must be open for writing; no
+    directory can be, and the answer is EBADF.
+    """
+    return error.errno in _NO_FLOCK or error.errno == errno.EBADF
 
 
 def try_exclusive(descriptor: int) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console
 from sagepip.transaction.flock import (
+    cannot_be_locked,
     lock_error,
     still_names,
     try_exclusive,
@@ -70,6 +71,8 @@ def directory_lock(path: str, purpose: str) -> Iterator[None]:
     """Hold an exclusive lock on a directory itself, leaving no file in it.
 
     For directories that are not sites: a source tree being built, a wheelhouse being written.
+    Where directories cannot be locked another lock stands in, which keeps out less
+    (:mod:`sagepip.transaction.stand_in_lock`).
 
     Args:
         path: the directory.
@@ -82,16 +85,26 @@ def directory_lock(path: str, purpose: str) -> Iterator[None]:
         descriptor = os.open(path, _DIRECTORY)
     except OSError as error:
         raise lock_error(path, error) from error
-    try:
+    with ExitStack() as held:
+        held.callback(os.close, descriptor)
+
+        def say() -> None:
+            console.note(f"waiting for {path}: another process is {purpose}")
+
         try:
             if not try_exclusive(descriptor):
-                console.note(f"waiting for {path}: another process is {purpose}")
+                say()
                 wait_exclusive(descriptor)
         except OSError as error:
-            raise lock_error(path, error) from error
+            if not cannot_be_locked(error):
+                raise lock_error(path, error) from error
+            from sagepip.transaction.stand_in_lock import stand_in_lock
+
+            try:
+                held.enter_context(stand_in_lock(descriptor, say))
+            except OSError as problem:
+                raise lock_error(path, problem) from problem
         yield
-    finally:
-        os.close(descriptor)
 
 
 def share_directory(path: str) -> int:

@@ -25,6 +25,7 @@ from sagepip.ground.filesystem import (
 )
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import await_directory, seize_directory, share_directory
 
 # Entries of another layout lie elsewhere: an older sagepip's cache is neither read nor damaged.
@@ -184,7 +185,8 @@ def make_once(final: str, fill: Callable[[str], None]) -> None:
     making = os.path.join(parent, f".{name}{_MAKING}")
     while not os.path.isdir(final):
         _make_if_missing(making)
-        descriptor = await_directory(making)
+        with phase("wait-build", final):
+            descriptor = await_directory(making)
         if descriptor < 0:
             continue  # another has made it
         try:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from sagepip.build.hook_hosting import HookHost
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
+from sagepip.ground.timing import phase
 
 _TAIL_LINES = 40
 
@@ -72,7 +73,8 @@ class HookRunner:
             log.write(f"=== {hook} of {self._project}\n".encode("utf-8", "replace"))
             start = log.tell()
         try:
-            status = self._run(cmd, hook, environ, cwd or os.getcwd())
+            with phase("hook", hook):
+                status = self._run(cmd, hook, environ, cwd or os.getcwd())
         except OSError as error:
             raise BuildError(
                 f"cannot run {hook} of {self._project} with {cmd[0]}: {error.strerror}",
@@ -114,7 +116,8 @@ class HookRunner:
     def close(self) -> None:
         """End what is kept between hooks."""
         if self._host is not None:
-            self._host.end()
+            with phase("hook", "end"):  # the processor time of hooks is known only now
+                self._host.end()
             self._host = None
 
     def _host_for(self, python: str, environ: Mapping[str, str], cwd: str) -> HookHost:

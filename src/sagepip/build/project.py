@@ -22,6 +22,7 @@ from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import remove_tree
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
@@ -124,7 +125,11 @@ def _build_once(
     started = time.monotonic()
     source = os.path.abspath(source_directory)
     check_source(source)
-    with directory_lock(source, "building it"), without_new_bytecode(source):
+    with (
+        phase("build", source),
+        directory_lock(source, "building it"),
+        without_new_bytecode(source),
+    ):
         workspace = _make_workspace()
         run = _Run(kind, source, workspace, python, options, tuple(ancestors))
         keep = False

@@ -19,6 +19,7 @@ from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 
 if TYPE_CHECKING:
     from sagepip.build.installed_member import InstalledMember
@@ -84,6 +85,10 @@ class Provisioner:
             TargetError: a wheel is not acceptable, or the interpreter makes no environment.
         """
         started = time.monotonic()
+        with phase("provision"):
+            return self._provision(requirements, started)
+
+    def _provision(self, requirements: Iterable[str], started: float) -> BuildEnvironment:
         # In one spelling, so that none is taken for an option.
         wanted = [str(one) for one in valid_requirements(requirements, self._project)]
         missing = [one for one in wanted if not self._satisfies(one)]

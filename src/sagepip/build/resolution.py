@@ -12,6 +12,7 @@ from sagepip.build.sources import PackageSources
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 
 # A wheel that is replaced in the wheelhouse between pip's look and ours is no error.
 _TRIES = 3
@@ -178,7 +179,8 @@ def _run(
     """Run pip once; files that are not on local disk yet have an empty path."""
     import json
 
-    outcome = run_pip(arguments, python=python, sources=sources)
+    with phase("resolve"):
+        outcome = run_pip(arguments, python=python, sources=sources)
     if outcome.exit_status != 0:
         raise _failure(outcome.output, sources)
     try:
@@ -260,7 +262,8 @@ def _fetch(one: ResolvedFile, python: TargetPython, sources: PackageSources, pla
         url += f"#sha256={one.sha256}"
     arguments = ["download", "--no-deps", "--progress-bar", "off", "--dest", place]
     arguments.append("--ignore-requires-python")
-    outcome = run_pip([*arguments, f"{one.name} @ {url}"], python=python, sources=sources)
+    with phase("fetch", one.name):
+        outcome = run_pip([*arguments, f"{one.name} @ {url}"], python=python, sources=sources)
     if outcome.exit_status != 0:
         raise _failure(outcome.output, sources)
     files = os.listdir(place)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sagepip.cli.build_options import BUILD
 from sagepip.cli.commands import Invocation
 from sagepip.cli.site_command import print_json, print_lines, read_command_line
+from sagepip.ground.timing import START_UP, phase
 
 
 def run(invocation: Invocation) -> int:
@@ -30,9 +31,12 @@ def run(invocation: Invocation) -> int:
         os.environ["NO_COLOR"] = "1"
 
     from sagepip.cli.build_request import build_request
-    from sagepip.operations.build import build
 
-    report = build(build_request(line.settings, line.words, invocation.environ))
+    with phase("targets"):
+        request = build_request(line.settings, line.words, invocation.environ)
+    with phase(START_UP):
+        from sagepip.operations.build import build
+    report = build(request)
     if line.settings.flag("json"):
         print_json(report.as_json())
     else:

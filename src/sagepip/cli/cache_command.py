@@ -14,6 +14,7 @@ from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import print_json, print_lines, read_command_line
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
+from sagepip.ground.timing import phase
 
 if TYPE_CHECKING:
     from sagepip.operations.cache import CacheInfo, EntryInfo, PruneReport, PruneRequest
@@ -72,7 +73,9 @@ def _check(action: str, settings: Settings) -> None:
 def _prune(settings: Settings, environ: Mapping[str, str]) -> int:
     from sagepip.operations.cache import prune_cache
 
-    report = prune_cache(environ, _request(settings))
+    request = _request(settings)
+    with phase("clean"):
+        report = prune_cache(environ, request)
     if settings.flag("json"):
         print_json(_report_json(report))
     else:

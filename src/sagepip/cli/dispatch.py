@@ -10,6 +10,7 @@ from importlib import import_module
 from sagepip.cli import startup
 from sagepip.cli.commands import COMMANDS, Command, Invocation
 from sagepip.cli.ending import run_to_the_end
+from sagepip.ground import timing
 from sagepip.ground.errors import UsageError
 
 _READS = "it changes nothing, so that pip itself can be run: pip --python PYTHON"
@@ -34,6 +35,7 @@ def run(program: str, command: str, words: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
+    timing.begin_command()
     debug = os.environ.get("SAGEPIP_DEBUG", "") not in ("", "0")
 
     def action() -> int:
@@ -70,22 +72,17 @@ def _subcommand(program: str, words: Sequence[str]) -> int:
 
 
 def _start(command: Command, invocation: Invocation) -> int:
-    if not command.module:
-        raise UsageError(
-            f"{invocation.program} is not there yet in this version of sagepip",
-            advice="a later version has it",
-        )
+    trace = invocation.environ.get("SAGEPIP_TRACE")
+    if trace and command.name != "trace":
+        from sagepip.ground.trace_recorder import begin_trace
+
+        begin_trace(trace, invocation.program, invocation.words)
     status: int = import_module(command.module).run(invocation)
     return status
 
 
 def _help() -> str:
     lines = ["Usage: sagepip [OPTIONS] SUBCOMMAND ...", "", "Subcommands:"]
-    built = [command for command in COMMANDS.values() if command.module]
-    later = [command for command in COMMANDS.values() if not command.module]
-    lines += [f"  {command.name:<10} {command.summary}" for command in built]
-    if later:
-        lines += ["", "In a later version:"]
-        lines += [f"  {command.name:<10} {command.summary}" for command in later]
+    lines += [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     lines += ["", "Options may stand before the subcommand. See sagepip SUBCOMMAND --help.", ""]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from sagepip.cli.site_options import (
     where_options,
 )
 from sagepip.ground import console
+from sagepip.ground.timing import phase
 
 if TYPE_CHECKING:
     from sagepip.operations.doctor import DoctorReport
@@ -50,14 +51,14 @@ def run(invocation: Invocation) -> int:
 
     from sagepip.operations.doctor import DoctorRequest, doctor
 
-    report = doctor(
-        DoctorRequest(
-            find_site(line.settings, invocation.environ),
-            fix=line.settings.flag("fix"),
-            break_system_packages=line.settings.flag("break_system_packages"),
-            lock_timeout=lock_timeout(line.settings, invocation.environ),
-        )
+    request = DoctorRequest(
+        find_site(line.settings, invocation.environ),
+        fix=line.settings.flag("fix"),
+        break_system_packages=line.settings.flag("break_system_packages"),
+        lock_timeout=lock_timeout(line.settings, invocation.environ),
     )
+    with phase("check"):
+        report = doctor(request)
     if line.settings.flag("json"):
         recovery = report.recovery
         print_json(

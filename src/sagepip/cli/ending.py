@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from sagepip.cli import messages
+from sagepip.ground import timing
 from sagepip.ground.errors import SagepipError
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -63,7 +64,9 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         messages.print_problem(f"internal error: {what}", debug=debug, bug=True)
         status = 1
-    return _flushed(status)
+    status = _flushed(status)
+    timing.finish(status)
+    return status
 
 
 def _raise_terminated(signum: int, _frame: FrameType | None) -> None:
@@ -77,6 +80,7 @@ def _raise_terminated(signum: int, _frame: FrameType | None) -> None:
 
 def _die_by(signum: int) -> int:
     _flushed(0)
+    timing.finish(-signum)
     signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
     os.kill(os.getpid(), signum)

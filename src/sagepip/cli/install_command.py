@@ -14,6 +14,7 @@ from sagepip.cli.log_option import begin_log_if_asked
 from sagepip.cli.option import Kind, Status
 from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
+from sagepip.ground.timing import START_UP, phase
 from sagepip.operations.option_words import read_words
 
 _ABOUT = """\
@@ -61,8 +62,10 @@ def run(invocation: Invocation) -> int:
     from sagepip.operations.request import MissingDependencies
 
     missing = MissingDependencies.WARN if script else MissingDependencies.ERROR
-    request = build_request(settings, targets, invocation.environ, missing)
-    from sagepip.operations.install import install
+    with phase("targets"):
+        request = build_request(settings, targets, invocation.environ, missing)
+    with phase(START_UP):
+        from sagepip.operations.install import install
 
     report = install(request)
     messages.print_result(report, to_stderr=request.report == "-")

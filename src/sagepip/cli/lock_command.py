@@ -14,6 +14,7 @@ from sagepip.cli.environment import lock_timeout
 from sagepip.cli.lock_options import LOCK
 from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import find_site, read_command_line
+from sagepip.ground import timing
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import replace
 from sagepip.operations.option_words import read_words
@@ -120,8 +121,11 @@ def _lock_descriptor(
         )
     descriptor = int(operand)
     try:
-        os.fstat(descriptor)
+        # One that we have opened ourselves, for a log or a trace, is not inherited further.
+        is_inherited = os.get_inheritable(descriptor)
     except (OSError, OverflowError):
+        is_inherited = False
+    if not is_inherited:
         raise UsageError(
             f"descriptor {operand} is not open", advice=f"open it first: exec {operand}<>FILE"
         ) from None
@@ -137,6 +141,7 @@ def _lock_descriptor(
 
 def _die_by(signum: int) -> None:
     """End as the command did, so that a shell or make sees it, but leave no core file of ours."""
+    timing.finish(-signum)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if signum not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(signum, signal.SIG_DFL)

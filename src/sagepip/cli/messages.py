@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-from sagepip.ground import console
+from sagepip.ground import console, timing
 from sagepip.ground.errors import BuildError, SagepipError
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -27,6 +27,7 @@ def print_error(error: SagepipError, *, debug: bool) -> None:
     if debug:
         _print_traceback()
     _to_stderr(f"Error: {printable(str(error))}")
+    timing.failed(str(error))
 
 
 def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
@@ -41,6 +42,7 @@ def print_problem(problem: str, *, debug: bool, bug: bool = False) -> None:
         _print_traceback()
     advice = " (set SAGEPIP_DEBUG=1 to see where, and report it)" if bug and not debug else ""
     _to_stderr(f"Error: {printable(' '.join(problem.split()))}{advice}")
+    timing.failed(problem)
 
 
 def print_notice(text: str) -> None:

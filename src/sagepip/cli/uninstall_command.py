@@ -13,6 +13,7 @@ from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import find_site, read_command_line
 from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground.errors import UsageError
+from sagepip.ground.timing import START_UP, phase
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])")
 
@@ -34,10 +35,12 @@ def run(invocation: Invocation) -> int:
     if line is None:
         return 0
     settings = line.settings
-    names = _names(line.words, settings, invocation.environ)
+    with phase("targets"):
+        names = _names(line.words, settings, invocation.environ)
 
-    from sagepip.operations.uninstall import UninstallRequest, uninstall
-    from sagepip.transaction.installed import InstalledDistribution
+    with phase(START_UP):
+        from sagepip.operations.uninstall import UninstallRequest, uninstall
+        from sagepip.transaction.installed import InstalledDistribution
 
     def ask(found: list[InstalledDistribution]) -> bool:
         listed = ", ".join(one.label for one in found)
@@ -47,7 +50,8 @@ def run(invocation: Invocation) -> int:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
-    destination = find_site(settings, invocation.environ)
+    with phase("targets"):
+        destination = find_site(settings, invocation.environ)
     report = uninstall(
         UninstallRequest(
             names,

@@ -6,6 +6,7 @@ from sagepip.cli.commands import Invocation
 from sagepip.cli.site_command import Form, find_site, print_json, print_lines, read_command_line
 from sagepip.cli.site_options import JSON, SAYING, TARGET, where_options
 from sagepip.ground import console
+from sagepip.ground.timing import phase
 
 _ABOUT = """\
 Compare what is installed with its metadata: files missing, altered or extra, METADATA or RECORD
@@ -48,7 +49,9 @@ def run(invocation: Invocation) -> int:
             text += f"; {len(report.nobodys)} top-level modules are nobody's"
         return text + (" (-v lists them)" if report.unchecked or report.nobodys else "")
 
-    report = verify(VerifyRequest(find_site(line.settings, invocation.environ), line.words))
+    request = VerifyRequest(find_site(line.settings, invocation.environ), line.words)
+    with phase("check"):
+        report = verify(request)
     if line.settings.flag("json"):
         print_json(
             {

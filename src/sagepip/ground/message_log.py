@@ -40,6 +40,11 @@ def begin_log(path: str, opening: str) -> None:
     console.to_log(opening)
 
 
+def without_credentials(text: str) -> str:
+    """Return text without the passwords of addresses."""
+    return _CREDENTIALS.sub("****", text)
+
+
 def _writer(descriptor: int, path: str) -> Callable[[str], None]:
     pid = os.getpid()
 
@@ -47,7 +52,7 @@ def _writer(descriptor: int, path: str) -> Callable[[str], None]:
         now = time.time()
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now))
         start = f"{moment},{int(now * 1000) % 1000:03} [{pid}] "
-        lines = _CREDENTIALS.sub("****", text).rstrip("\n").split("\n")
+        lines = without_credentials(text).rstrip("\n").split("\n")
         data = "".join(f"{start}{line}\n" for line in lines)
         try:
             # At once: others append to the same file.

@@ -12,6 +12,7 @@ from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.sibling_environment import describe_sibling
+from sagepip.ground.timing import phase
 
 _PROBE_SECONDS = 60
 
@@ -230,7 +231,8 @@ def _answer(executable: str, question: _Question) -> dict[str, Any]:
 
     with question.process as process:
         try:
-            stdout, stderr = process.communicate(timeout=_PROBE_SECONDS)
+            with phase("interpreter", executable):
+                stdout, stderr = process.communicate(timeout=_PROBE_SECONDS)
         except subprocess.TimeoutExpired as error:
             process.kill()
             raise TargetError(

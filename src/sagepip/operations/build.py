@@ -17,6 +17,7 @@ from sagepip.ground.errors import BuildError, TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase, take
 from sagepip.operations.build_report import BuildReport, BuiltEntry
 from sagepip.operations.hash_checks import check_stated_hashes, file_url
 from sagepip.operations.source_builds import SourceBuilds
@@ -86,12 +87,13 @@ def build(request: BuildRequest) -> BuildReport:
     """
     check_storable(request.directory)
     with WorkDirectory() as work:
-        made = _Builder(request, work).make()
-        stored = store_files(
-            [one.path for one in made], request.directory, one_per_project=request.one_per_project
-        )
+        with phase("targets"):
+            made = _Builder(request, work).make()
+        paths = [one.path for one in made]
+        with phase("store"):
+            stored = store_files(paths, request.directory, one_per_project=request.one_per_project)
     entries = [replace(one, path=path) for one, path in zip(made, stored, strict=True)]
-    return BuildReport(request.python, request.directory, tuple(entries))
+    return BuildReport(request.python, request.directory, tuple(entries), take())
 
 
 class _Builder:

@@ -8,6 +8,7 @@ from typing import Any
 from sagepip.build.members import Member
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import TimeSpent
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,13 @@ class BuildReport:
         python: the interpreter that it was built for.
         directory: where it is stored.
         entries: in the order in which the targets were given.
+        time: where the time of the whole call went.
     """
 
     python: TargetPython
     directory: str
     entries: tuple[BuiltEntry, ...]
+    time: TimeSpent = field(default_factory=TimeSpent)
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the format of docs/build-command.md."""
@@ -73,6 +76,7 @@ class BuildReport:
             },
             "directory": self.directory,
             "built": [_entry_as_json(entry) for entry in self.entries],
+            "time": self.time.as_json(),
         }
 
 

@@ -11,7 +11,9 @@ from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
+from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.timing import phase, take
 from sagepip.operations.candidate import Candidate
 from sagepip.operations.candidates import CandidateCollector
 from sagepip.operations.recover import lock_homes, tidy_destination
@@ -47,9 +49,11 @@ def install(request: InstallRequest) -> InstallReport:
         SiteLocks(lock_homes(request.destination)).check_obtainable()
         tidy_destination(request.destination, request.lock_timeout)
     with WorkDirectory() as work:
-        collector = CandidateCollector(request, work)
-        candidates = collector.collect()
-        wanted, unchanged = _without_unchanged(request, candidates)
+        with phase("targets"):
+            collector = CandidateCollector(request, work)
+            candidates = collector.collect()
+        with phase("compare"):
+            wanted, unchanged = _without_unchanged(request, candidates)
         unchanged = [*collector.unchanged, *unchanged]
         if not wanted or request.dry_run:
             entries = tuple(_entry(one, (), 0) for one in wanted)
@@ -58,6 +62,7 @@ def install(request: InstallRequest) -> InstallReport:
             )
         else:
             report = _publish(request, wanted, unchanged)
+    report = replace(report, time=take())
     if request.report is not None:
         _write_report(request, report)
     return report
@@ -161,7 +166,7 @@ def _stage(
             remembered_bytecode(name, python) if request.compile_bytecode else nullcontext()
         )
         try:
-            with remembered as memory:
+            with phase("unpack", os.path.basename(candidate.wheel)), remembered as memory:
                 staged.append(
                     stage_wheel(
                         candidate.wheel,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from sagepip.ground import console
+from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError, RecoveryError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.command_process import CommandEnd, run_command
@@ -77,20 +77,24 @@ def run_locked(request: LockedRun, environ: Mapping[str, str]) -> CommandEnd:
         # Files that are locked by name are the caller's whole wish.
         outer = outer_lock_to_take(shared=request.shared) if wanted[0].gate else None
         with ExitStack() as held:
-            announced = [
-                held.enter_context(
-                    CommandLock(files, shared=request.shared).hold(
-                        request.timeout, started, inheritable=not request.close
+            with timing.phase("wait"):
+                announced = [
+                    held.enter_context(
+                        CommandLock(files, shared=request.shared).hold(
+                            request.timeout, started, inheritable=not request.close
+                        )
                     )
-                )
-                for files in ([outer] if outer else []) + wanted
-            ]
+                    for files in ([outer] if outer else []) + wanted
+                ]
             if list(request.locks()) != wanted:
                 continue
             # Whoever was inside before us may have been killed.
             if any(_is_interrupted(files) and files.name not in given_up for files in wanted):
                 continue
-            return run_command(request.command, environ_under(environ, filter(None, announced)))
+            environ = environ_under(environ, filter(None, announced))
+            with timing.phase("command", " ".join(request.command)):
+                timing.flush()  # the command may take hours
+                return run_command(request.command, environ)
 
 
 def _resolve(files: LockFiles, timeout: float | None, given_up: set[str]) -> None:

@@ -6,6 +6,7 @@ import os
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.timing import phase
 from sagepip.transaction.journal import has_state
 from sagepip.transaction.recovery import Recovered, tidy
 
@@ -48,8 +49,9 @@ def lock_homes(destination: Destination) -> list[str]:
 
 def tidy_destination(destination: Destination, lock_timeout: float | None) -> None:
     """Bring a destination in order before it is looked at (see :func:`tidy`)."""
-    for home in lock_homes(destination):
-        tidy(home, lock_timeout)
+    with phase("recover"):
+        for home in lock_homes(destination):
+            tidy(home, lock_timeout)
 
 
 def recover_site(site: str, lock_timeout: float | None) -> RecoverReport:
@@ -68,7 +70,8 @@ def recover_site(site: str, lock_timeout: float | None) -> RecoverReport:
     if not has_state(site):
         return RecoverReport(site, None, 0, ())
     before = {one.name for one in site_status(site).orphans}
-    recovered = tidy(site, lock_timeout, asked=True)
+    with phase("recover"):
+        recovered = tidy(site, lock_timeout, asked=True)
     if recovered is not None:
         before.discard(recovered.journal.transaction)
     left = [one for one in site_status(site).orphans if one.name in before]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.timing import TimeSpent
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class InstallReport:
         lock_waited_seconds: how long the call waited for the lock.
         lock_held_seconds: how long it held it.
         stage_seconds: how long unpacking and compiling took.
+        time: where the time of the whole call went.
     """
 
     installed: tuple[InstalledEntry, ...]
@@ -77,6 +79,7 @@ class InstallReport:
     lock_waited_seconds: float = 0.0
     lock_held_seconds: float = 0.0
     stage_seconds: float = 0.0
+    time: TimeSpent = field(default_factory=TimeSpent)
 
     def as_json(self, environment: Mapping[str, str]) -> dict[str, Any]:
         """Return it in the format of pip's installation report, with sagepip's additions.
@@ -97,6 +100,7 @@ class InstallReport:
                 "lock_waited_seconds": round(self.lock_waited_seconds, 6),
                 "lock_held_seconds": round(self.lock_held_seconds, 6),
                 "stage_seconds": round(self.stage_seconds, 6),
+                "time": self.time.as_json(),
                 "unchanged": [
                     {"name": one.name, "version": one.version, "directory": one.directory}
                     for one in self.unchanged

@@ -12,6 +12,7 @@ from sagepip.ground import console
 from sagepip.ground.errors import BuildError
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
 
@@ -113,12 +114,14 @@ class SourceBuilds:
         built = build_wheel(source, wheels, python=self._python, options=options)
         metadata = read_wheel_metadata(built.path)
         if self._stored_wheels:
-            stored = store_wheel(built.path, self._stored_wheels)
+            with phase("store"):
+                stored = store_wheel(built.path, self._stored_wheels)
             console.detail(f"stored {stored}")
         return SourceWheel(metadata, built)
 
     def _unpack(self, sdist: str, place: str) -> str:
-        return unpack_sdist(sdist, self._work.of_source(sdist, os.path.join(place, "source")))
+        with phase("sdist", os.path.basename(sdist)):
+            return unpack_sdist(sdist, self._work.of_source(sdist, os.path.join(place, "source")))
 
     def _new_place(self) -> str:
         self._number += 1

@@ -14,6 +14,7 @@ from sagepip.build.archive import unpack_sdist
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground.errors import BuildError, SagepipError
 from sagepip.ground.filesystem import make_directories, remove_tree
+from sagepip.ground.timing import phase, subject
 from sagepip.operations.spkg_recipe import Recipe
 from sagepip.operations.spkg_removal import remove_superseded
 from sagepip.operations.spkg_tree import Record, SpkgTree
@@ -79,12 +80,14 @@ class _Package:
 
     def build(self, *, index: bool) -> Record:
         recipe, tree = self._recipe, self._tree
+        subject(f"build {recipe.full_name}")
         remove_tree(self._place)
         with open(self._log, "wb"):
             pass
         step = "unpack"
         try:
-            self._unpack(index=index)
+            with phase("sdist", recipe.full_name):
+                self._unpack(index=index)
             for step in ("preinst", "build", "install"):
                 self._run_script(step)
             step = "publish"
@@ -136,18 +139,19 @@ class _Package:
         body = self._recipe.file(f"{name}.in")
         plain = os.path.join(self._package, name)
         if body is None and os.access(plain, os.X_OK):
-            self._run([plain])
+            self._run(step, [plain])
         elif body is None:
             upstream = self._recipe.upstream
             if step == "install" and upstream is not None and upstream.is_wheel:
-                self._run(["/bin/sh", "-c", "exec sage-pip-install dist/*.whl"])
+                self._run(step, ["/bin/sh", "-c", "exec sage-pip-install dist/*.whl"])
         else:
             helpers = os.path.join(os.path.dirname(__file__), "spkg_helpers.sh")
-            self._run(["bash", "-c", '. "$0"; . "$1"', helpers, body])
+            self._run(step, ["bash", "-c", '. "$0"; . "$1"', helpers, body])
 
-    def _run(self, command: Sequence[str]) -> None:
+    def _run(self, step: str, command: Sequence[str]) -> None:
         environ = self._environ()
-        with open(self._log, "ab") as log:
+        script = f"{step} of {self._recipe.full_name}"
+        with open(self._log, "ab") as log, phase("command", script):
             # The descriptors of make's jobserver are left to it.
             done = subprocess.run(
                 command,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.timing import phase
 from sagepip.operations.command_process import run_command
 from sagepip.operations.spkg_build import own_command
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, closure
@@ -64,7 +65,8 @@ def install_packages(request: SpkgRequest) -> list[str]:
         command = ["make", "-s", "-f", path, "--no-print-directory"]
         command += [f"-j{request.jobs}"] if request.jobs is not None else []
         command += ["-k"] if request.keep_going else []
-        ended = run_command(command, os.environ)
+        with phase("command", "make"):
+            ended = run_command(command, os.environ)
     finally:
         remove_file(path)
     if ended.problem:

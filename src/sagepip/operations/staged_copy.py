@@ -16,7 +16,8 @@ from sagepip.ground.errors import (
     TargetError,
     UsageError,
 )
-from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.timing import TimeSpent, phase, take
 from sagepip.operations.manifest import Manifest
 from sagepip.staging.staged_tree import StagedTree, read_staged_tree
 from sagepip.staging.tree_staging import TreeStaging
@@ -84,6 +85,7 @@ class CopyReport:
         sites: the directories whose locks were held.
         lock_waited_seconds: how long the call waited for the locks.
         lock_held_seconds: how long it held them.
+        time: where the time of the whole call went.
     """
 
     prefix: str
@@ -92,6 +94,7 @@ class CopyReport:
     sites: tuple[str, ...]
     lock_waited_seconds: float
     lock_held_seconds: float
+    time: TimeSpent = field(default_factory=TimeSpent)
 
 
 class _SitesAppeared(Exception):
@@ -114,9 +117,10 @@ def staged_copy(request: CopyRequest) -> CopyReport:
         # An unset variable, most likely; it must not stand for the working directory.
         raise UsageError("STAGED or PREFIX is empty", advice="give two directories")
     prefix = os.path.realpath(request.prefix)
-    tree = read_staged_tree(request.staged)
-    _check_apart(tree, prefix)
-    _check_directories(tree, prefix)
+    with phase("read"):
+        tree = read_staged_tree(request.staged)
+        _check_apart(tree, prefix)
+        _check_directories(tree, prefix)
     with Manifest(request.manifest, null=request.null) as manifest:
         manifest.write(tree)
         while True:
@@ -126,7 +130,7 @@ def staged_copy(request: CopyRequest) -> CopyReport:
             except _SitesAppeared:
                 continue
         manifest.publish()
-    return report
+    return replace(report, time=take())
 
 
 class _Copy:
@@ -154,8 +158,9 @@ class _Copy:
         """Stage, plan, commit."""
         request = self._request
         SiteLocks(self._homes).check_obtainable()
-        for home in self._homes:
-            tidy(home, request.lock_timeout)
+        with phase("recover"):
+            for home in self._homes:
+                tidy(home, request.lock_timeout)
         with begin_transaction(
             self._homes[0], self._territory(), self._homes[1:], self._modules
         ) as transaction:
@@ -163,7 +168,8 @@ class _Copy:
             staging = TreeStaging(self._tree, self._prefix, transaction.area)
             planner = self._planner(transaction)
             try:
-                self._fill(staging, transaction)
+                with phase("copy"):
+                    self._fill(staging, transaction)
                 self._warn_of_missing_files()
                 transaction.commit(
                     lambda: self._check_locks(planner.plan),
@@ -180,7 +186,8 @@ class _Copy:
                 raise
             lock = transaction.lock
         if request.move:
-            staging.remove_source()
+            with phase("clean"):
+                staging.remove_source()
         return CopyReport(
             self._prefix,
             tuple(self._entry(one, planner.replaced) for one in self._installed),

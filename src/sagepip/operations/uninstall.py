@@ -8,6 +8,7 @@ from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.timing import phase
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.transaction.installed import InstalledDistribution, find_installed
@@ -72,7 +73,8 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     directories = destination.metadata_directories
     SiteLocks(lock_homes(destination)).check_obtainable()
     tidy_destination(destination, request.lock_timeout)
-    found = find_installed(directories, request.names)
+    with phase("targets"):
+        found = find_installed(directories, request.names)
     installed = {one.name for one in found}
     missing = tuple(name for name in request.names if canonical_name(name) not in installed)
     if not found:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
+from sagepip.ground.timing import phase
+
 
 class WorkDirectory:
     """A directory below TMPDIR that is made at first use and removed at the end.
@@ -59,5 +61,6 @@ class WorkDirectory:
         """Remove it with all that is in it."""
         from sagepip.ground.filesystem import remove_tree
 
-        for path in filter(None, [self._path, *self._fixed]):
-            remove_tree(path)
+        with phase("clean"):
+            for path in filter(None, [self._path, *self._fixed]):
+                remove_tree(path)

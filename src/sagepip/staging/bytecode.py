@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.timing import phase
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.running_compiler import Job, compile_here
 
@@ -43,10 +44,11 @@ def compile_staged(
     if not modules or tag is None:
         return []
     jobs = [Job(staged, cache_path(staged, tag), *rest) for staged, *rest in modules]
-    if python.compiles_like_running:
-        compiled = compile_here(jobs, memory)
-    else:
-        compiled = _compile_elsewhere([job[:3] for job in jobs], python)
+    with phase("compile"):
+        if python.compiles_like_running:
+            compiled = compile_here(jobs, memory)
+        else:
+            compiled = _compile_elsewhere([job[:3] for job in jobs], python)
     missed = len(jobs) - len(compiled)
     if missed:
         console.detail(f"{missed} of {len(jobs)} modules do not compile; left as source")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sagepip.ground.timing import holding
 from sagepip.transaction.flock import lock_error, unlock
 from sagepip.transaction.holder import clear_holder, write_holder
 from sagepip.transaction.inherited_lock import (
@@ -59,15 +60,17 @@ class CommandLock:
             yield ""
             return
         writes = not self._shared and not depth and bool(self._files.gate)
-        try:
-            if writes:
-                write_holder(descriptor)
-            os.set_inheritable(descriptor, inheritable)
-            yield announcement(descriptor, shared=self._shared)
-        finally:
-            if writes:
-                clear_holder(descriptor)
-            os.close(descriptor)
+        with holding(self._files.name, shared=self._shared) as held:
+            try:
+                if writes:
+                    write_holder(descriptor)
+                os.set_inheritable(descriptor, inheritable)
+                yield announcement(descriptor, shared=self._shared)
+            finally:
+                held.ends()
+                if writes:
+                    clear_holder(descriptor)
+                os.close(descriptor)
 
     def _take(self, patience: Patience) -> tuple[int, int]:
         """Return the descriptor that holds a level, and which; -1 if ancestors' is enough."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from sagepip.ground import console
+from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError
 from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
 from sagepip.transaction.flock import lock_error, still_names, unlock
@@ -81,11 +81,13 @@ class SiteLock:
                 raise lock_error(self._files.lock, error) from error
             acquired = time.monotonic()
             self.waited_seconds = acquired - started
-            try:
-                yield
-            finally:
-                held.close()
-                self.held_seconds = time.monotonic() - acquired
+            with timing.holding(self.site) as holding:
+                try:
+                    yield
+                finally:
+                    holding.ends()
+                    held.close()
+                    self.held_seconds = time.monotonic() - acquired
 
     def discard(self) -> None:
         """Remove the lock's files from a tree that must keep nothing of sagepip's (a DESTDIR).

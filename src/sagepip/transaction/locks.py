@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from sagepip.ground.filesystem import make_directories
+from sagepip.ground.timing import phase
 from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.outer_lock import outer_lock, outer_lock_to_take
 
@@ -47,10 +48,12 @@ class SiteLocks:
         """
         started = time.monotonic()
         with ExitStack() as held:
+            under_way = held.enter_context(phase("wait"))
             held.enter_context(outer_lock(timeout, started))
             for home in _in_order(self.homes):
                 held.enter_context(SiteLock(home).hold(timeout, started))
             acquired = time.monotonic()
+            under_way.becomes("commit")
             self.waited_seconds = acquired - started
             try:
                 yield

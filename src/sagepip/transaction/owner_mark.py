@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from sagepip.ground import console
+from sagepip.ground import console, timing
 from sagepip.transaction.flock import (
     cannot_be_locked,
     lock_error,
@@ -89,12 +90,14 @@ def directory_lock(path: str, purpose: str) -> Iterator[None]:
         held.callback(os.close, descriptor)
 
         def say() -> None:
+            timing.waiting(path, f"another process is {purpose}", time.monotonic())
             console.note(f"waiting for {path}: another process is {purpose}")
 
         try:
             if not try_exclusive(descriptor):
-                say()
-                wait_exclusive(descriptor)
+                with timing.phase("wait-build", path):
+                    say()
+                    wait_exclusive(descriptor)
         except OSError as error:
             if not cannot_be_locked(error):
                 raise lock_error(path, error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sagepip.ground import console
+from sagepip.ground import console, timing
 from sagepip.ground.errors import LockTimeout
 from sagepip.transaction.flock import try_lock, wait_bounded
 from sagepip.transaction.lock_files import LockFiles
@@ -61,7 +61,9 @@ class Patience:
     def say(self) -> None:
         """Say what is waited for, and who holds it; nothing if there is no time to wait."""
         if self.left != 0:
-            console.note(f"waiting for the lock of {self._files.name}, {self._who()}")
+            since, who = time.monotonic(), self._who()
+            timing.waiting(self._files.name, who, since)
+            console.note(f"waiting for the lock of {self._files.name}, {who}")
 
     def timed_out(self) -> LockTimeout:
         """Return the error of a wait that took too long."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from sagepip.ground.errors import LockError, SagepipError
+from sagepip.ground.timing import phase
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock_files import LockFiles
@@ -45,9 +46,10 @@ def read_undisturbed(
     while True:
         locked = [files for files in everything if os.path.lexists(files.lock)]
         with ExitStack() as held:
-            for files in (*outer, *locked):
-                lock = CommandLock(files, shared=True)
-                held.enter_context(lock.hold(timeout, started, inheritable=False))
+            with phase("wait"):
+                for files in (*outer, *locked):
+                    lock = CommandLock(files, shared=True)
+                    held.enter_context(lock.hold(timeout, started, inheritable=False))
             # Under the lock a journal can only be of one who was interrupted.
             interrupted = [
                 one.name for one in everything if os.path.lexists(journal_path(one.name))

@@ -12,6 +12,7 @@ from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.timing import phase, subject
 from sagepip.transaction.commit import (
     commit_plan,
     say_published,
@@ -112,13 +113,15 @@ class Transaction:
                 RecoveryError, the site is as it was.
         """
         change = _Change(make_plan, still_current, what, lock_timeout, discard_lock)
+        subject(what)
         for attempt in range(_ATTEMPTS):
             # The last one under the lock: in a site that is never still, it must come to an end.
             under_lock = attempt == _ATTEMPTS - 1
-            plan = None if under_lock else _plan(change, self.site)
-            if plan is None and not under_lock:
-                continue
-            journal = b"" if plan is None else self._journal(plan, what)
+            with phase("plan"):
+                plan = None if under_lock else _plan(change, self.site)
+                if plan is None and not under_lock:
+                    continue
+                journal = b"" if plan is None else self._journal(plan, what)
             try:
                 done = self._try_under_lock(change, plan, journal)
             except MoreLocksNeeded:
@@ -213,7 +216,8 @@ def begin_transaction(
                 with signals_masked(mask):
                     yield transaction
             finally:
-                _end(site, directory, mark, made)
+                with phase("clean"):
+                    _end(site, directory, mark, made)
     except BaseException as error:
         if transaction is not None and transaction.published and not isinstance(error, Exception):
             say_published()

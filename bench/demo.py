@@ -78,6 +78,8 @@ class Demo:
         self._scratch = scratch
         self._processes = processes
         self._env = tool_environment(scratch / "home")
+        if trace := os.environ.get("SAGEPIP_TRACE"):
+            self._env["SAGEPIP_TRACE"] = trace
         self._venv = VirtualEnvironment.create(scratch / "venv")
         self._before = proof.files_below(self._venv.root)
         self._wheelhouse = scratch / "wheelhouse"

@@ -84,7 +84,7 @@ def test_help(tmp_path: Path, program: str, words: list[str], says: str) -> None
     [
         ("sagepip", [], 2, "no subcommand"),
         ("sagepip", ["instal"], 2, "no such subcommand: instal"),
-        ("sagepip", ["-v", "trace"], 2, "sagepip trace is not there yet"),
+        ("sagepip", ["-v", "trace"], 2, "no trace (give the FILE that SAGEPIP_TRACE named)"),
         ("sage-pip-uninstall", ["-y"], 2, "nothing to uninstall"),
         ("sage-staged-copy", ["a"], 2, "sage-staged-copy takes two operands, not 1"),
         ("sage-staged-copy", ["a", "b"], 1, "a is not a directory"),

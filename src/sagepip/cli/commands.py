@@ -14,12 +14,12 @@ class Command:
     Attributes:
         name: the subcommand.
         summary: what it does, one line.
-        module: the module with its ``run(invocation)``; empty until the command exists.
+        module: the module with its ``run(invocation)``.
     """
 
     name: str
     summary: str
-    module: str = ""
+    module: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ COMMANDS: Mapping[str, Command] = {
             "spkg", "build and install packages from recipes", module="sagepip.cli.spkg_command"
         ),
         Command("adopt", "make a Sage tree use sagepip", module="sagepip.cli.adopt_command"),
-        Command("trace", "show where the time went"),
+        Command("trace", "show where the time went", module="sagepip.cli.trace_command"),
         Command(
             "cache",
             "show and prune the cache of build environments",

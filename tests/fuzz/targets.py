@@ -7,6 +7,7 @@ Where there is a writer, what was read and written reads back as the same.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,14 +26,18 @@ from sagepip.cli.environment import given_by_install_flags, given_by_pip_variabl
 from sagepip.cli.install_options import INSTALL
 from sagepip.cli.option import OptionTable
 from sagepip.cli.settings import Given
+from sagepip.cli.trace_text import report_lines
 from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground.errors import SagepipError
 from sagepip.ground.headers import Headers
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.trace_recorder import OPENING
 from sagepip.operations.dependencies import check_requirements
 from sagepip.operations.option_words import read_words
 from sagepip.operations.requirements_file import read_requirements
 from sagepip.operations.target_parsing import parse_editable, parse_target
+from sagepip.operations.trace_chrome import chrome_trace
+from sagepip.operations.trace_summary import as_json, summarise
 from sagepip.staging import gate
 from sagepip.staging.checked_archive import check_wheel
 from sagepip.staging.record_gate import check_record, read_record
@@ -207,12 +212,42 @@ def _words(data: bytes) -> None:
                 parse(word, lambda: TargetPython.running().markers)
 
 
+def _trace(data: bytes) -> None:
+    """Read lines of a trace, and put together what they tell in all its forms."""
+    path = _place() / "trace"
+    path.write_bytes(data)
+    with _may_refuse():
+        summary = summarise([str(path)])
+        json.dumps([as_json(summary), chrome_trace(summary)], allow_nan=False)
+        assert report_lines(summary, everything=True)
+        for run in summary.runs:
+            assert run.seconds >= 0
+            assert all(one.seconds >= 0 <= one.cpu_seconds for one in run.phases.values())
+
+
 _JOURNAL = (
     b'{"transaction": "01", "owner": "1 2 h 3 install", "what": "install x", "others": [], '
     b'"before": [["mkdir", "a"], ["place", "t/a", "a", [1, 2, 3]]], "commit": [["swap", "t/b", '
     b'"b", [1, 2, 3], [4, 5, 6]]], "after": [["rmdir", "c", [1, 2, 3]], ["replace", "d", "e", '
     b'"f", [1, 2, 3], [4, 5, 6]], ["retire", "g", "h", [1, 2, 3]]]}'
 )
+
+_TRACE = "".join(
+    f'{OPENING}"run": "{run}", "event": "{event}", "at": {at}{more}}}\n'
+    for run, event, at, more in (
+        ("a", "command", 1.5, ', "wall": 9, "pid": 7, "program": "p", "words": ["w"], "host": "h"'),
+        ("a", "begin", 1.5, ', "phase": "wait", "what": "x"'),
+        ("a", "waiting", 1.6, ', "lock": "L", "holder": "process 8 on h"'),
+        ("b", "command", 1, ', "wall": 8, "pid": 8, "program": "q", "words": [], "host": "h"'),
+        ("b", "acquired", 1.1, ', "lock": "L", "shared": true'),
+        ("b", "released", 2, ', "lock": "L"'),
+        ("b", "exit", 3, ', "status": -9, "cpu": 0.5, "problem": "no luck"'),
+        ("a", "acquired", 2, ', "lock": "L"'),
+        ("a", "subject", 2, ', "what": "install x 1"'),
+        ("a", "end", 2.5, ', "phase": "wait", "cpu": 0.25, "failed": true'),
+        ("a", "exit", 4, ', "status": 0, "cpu": 1'),
+    )
+).encode()
 
 TARGETS = {
     "wheel": Target(
@@ -247,6 +282,7 @@ TARGETS = {
             b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n continued\n\nbody\n",
         ),
     ),
+    "trace": Target(_trace, (_TRACE, _TRACE[: len(_TRACE) // 2] + b"\n\xff\n" + _TRACE)),
     "words": Target(
         _words,
         (

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from sagepip.cli import messages
@@ -65,7 +66,8 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         messages.print_problem(f"internal error: {what}", debug=debug, bug=True)
         status = 1
     status = _flushed(status)
-    timing.finish(status)
+    with suppress(KeyboardInterrupt, Terminated):  # too late: it is done, or has failed
+        timing.finish(status)
     return status
 
 

@@ -16,7 +16,8 @@ from sagepip.ground.trace_recorder import OPENING, SUFFIX
 _OPENING = OPENING.encode()
 _OTHER_VERSION = _OPENING.partition(b" ")[0]
 _LONGEST = 1 << 16
-_GREATEST = 1e15
+# Of a number: as seconds since the epoch in the year 5138.
+_GREATEST = 1e11
 
 # Of each event its fields: the type, and whether it may be missing.
 _FIELDS: Mapping[str, Mapping[str, tuple[type, bool]]] = {

@@ -442,7 +442,7 @@ def test_files_that_a_list_names_in_vain(terminal: Terminal, staged: Path, prefi
 def test_order_of_publication(terminal: Terminal, staged: Path, prefix: Path) -> None:
     """Bytes first, then renames: modules, scripts, .pth, and last all metadata in one step each."""
     names = ["m.py", "pkg/m.py", "z.pth", "../../../bin/tool", "../../../include/h.h"]
-    distribution(staged, "a", "1", dict.fromkeys(names, "x"))
+    distribution(staged, "a", "1", dict.fromkeys(names, "#" * 100_000))
     egg_info(staged, "b", "1", {"b.py": ""})
     egg_info(staged, "c", "1", {"zz.py": ""}, kind="file")
     for directory in (SITE, "bin", "include"):

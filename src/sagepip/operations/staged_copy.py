@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -243,7 +244,7 @@ class _Copy:
         return CopyPlanner(
             transaction.area,
             staged,
-            frozenset(self._live(path) for path in self._tree.files),
+            frozenset(map((self._prefix.rstrip(os.sep) + os.sep).__add__, self._tree.files)),
             names,
             overwrite=self._request.overwrite,
         )
@@ -319,8 +320,9 @@ def _check_apart(tree: StagedTree, prefix: str) -> None:
     if not _lies_in(tree.path, prefix):
         return
     own = os.path.relpath(tree.path, prefix)
+    below = own + os.sep
     for path in (*tree.directories, *tree.files):
-        if path == own or _lies_in(path, own):
+        if path == own or path.startswith(below):
             raise TargetError(
                 f"{tree.path} lies where it holds something for: {path}",
                 advice="stage outside the prefix (DESTDIR)",
@@ -336,17 +338,24 @@ def _check_directories(tree: StagedTree, prefix: str) -> None:
 
     Below the directories of modules the file may be the older version's: the planner knows.
     """
-    modules = [one + os.sep for one in tree.module_directories]
+    modules = tuple(one + os.sep for one in tree.module_directories)
+    absent: set[str] = set()
     for directory in tree.directories:
+        if os.path.dirname(directory) in absent:
+            absent.add(directory)
+            continue
         live = os.path.join(prefix, directory)
-        if os.path.islink(live):
+        try:
+            mode = os.lstat(live).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            absent.add(directory)
+            continue
+        if stat.S_ISLNK(mode):
             raise ConflictError(
                 f"{live} is a link to {os.readlink(live)}, and a directory in the staged tree",
                 advice="build the package with that directory instead (--libdir for lib64)",
             )
-        if directory.startswith(tuple(modules)):
-            continue
-        if os.path.lexists(live) and not os.path.isdir(live):
+        if not stat.S_ISDIR(mode) and not directory.startswith(modules):
             raise ConflictError(
                 f"{live} is a file, and a directory in the staged tree",
                 advice="remove the one or the other",

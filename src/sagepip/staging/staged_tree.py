@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
+from operator import attrgetter
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field
@@ -11,6 +11,7 @@ from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.prefix_sites import SITE_NAMES
 
 _METADATA = (".dist-info", ".egg-info")
+_name = attrgetter("name")
 
 
 @dataclass
@@ -69,27 +70,28 @@ def read_staged_tree(path: str) -> StagedTree:
 def _read(tree: StagedTree, directory: str, *, in_site: bool = False) -> list[str]:
     """Read a directory and all below it; return those that hold metadata."""
     with os.scandir(os.path.join(tree.path, directory)) as scanned:
-        entries = sorted(scanned, key=lambda one: one.name)
+        entries = sorted(scanned, key=_name)
     if not in_site and os.path.basename(directory or tree.path) in SITE_NAMES:
         tree.sites.append(directory)
         in_site = True
     found = [directory] if any(one.name.endswith(_METADATA) for one in entries) else []
+    above = directory and directory + os.sep
     for entry in entries:
-        path = os.path.join(directory, entry.name)
-        if entry.name.startswith(STATE_DIRECTORY):
+        name = entry.name
+        path = above + name
+        if name.startswith(STATE_DIRECTORY):
             tree.skipped.append(path)
-            continue
-        if entry.is_dir(follow_symlinks=False):
+        # What a file system tells with the name: no file is looked at for it.
+        elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
+            tree.files.append(path)
+        elif entry.is_dir(follow_symlinks=False):
             tree.directories.append(path)
             found += _read(tree, path, in_site=in_site)
-            continue
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        else:
             raise TargetError(
                 f"{entry.path} is neither a file, a directory nor a link",
                 advice="a device, pipe or socket cannot be published; remove it",
             )
-        tree.files.append(path)
     return found
 
 

@@ -70,17 +70,21 @@ class TreeStaging:
         root = self._area.root_of(os.path.join(live, "any"))
         target = root.staged(live)
         make_directories(target)
-        with os.scandir(source) as entries:
-            for entry in entries:
-                if entry.name.startswith(STATE_DIRECTORY):
-                    continue
+        with os.scandir(source) as scanned:
+            entries = [one for one in scanned if not one.name.startswith(STATE_DIRECTORY)]
+        below, copied = [], []
+        for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if move:
                 path = os.path.join(directory, entry.name)
-                staged = os.path.join(target, entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    if not move or self._is_entered(path) or not self._move(entry.path, staged):
-                        self._fill(path, move=move)
-                elif not move or not self._move(entry.path, staged):
-                    self._cloner.clone(entry.path, staged)
+                is_entered = is_directory and self._is_entered(path)
+                if not is_entered and self._move(entry.path, target + os.sep + entry.name):
+                    continue
+            (below if is_directory else copied).append(entry)
+        if copied:
+            self._cloner.clone_into(source, copied, target)
+        for entry in below:
+            self._fill(os.path.join(directory, entry.name), move=move)
         if target != root.new:
             self._cloner.clone_directory_attributes(source, target)
 

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sagepip.ground.errors import ConflictError
-from sagepip.ground.filesystem import is_real_directory
+from sagepip.ground.filesystem import can_exchange, is_real_directory
+from sagepip.transaction.covered import CoveredDirectories
 from sagepip.transaction.planner import Observation, Planner
 from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
+from sagepip.transaction.steps import DirectoryStamp
 
 
 class CopyPlanner(Planner):
@@ -41,13 +43,25 @@ class CopyPlanner(Planner):
         self._names = names
 
     def _observe(self) -> Observation:
-        return PrefixObservation(self._names, self._files, self._territory)
+        seen = PrefixObservation(self._names, self._files, self._territory)
+        self._covered = CoveredDirectories(seen.shared)
+        return seen
 
     def _published_files(self) -> set[str]:
         return set(self._files)
 
     def _is_free(self, live: str) -> bool:
         return self._seen is not None and live not in self._seen.shared
+
+    def _goes_whole(self, staged: str, live: str) -> list[DirectoryStamp] | None:
+        stamps = super()._goes_whole(staged, live)
+        if stamps is None and can_exchange(self._area.root_of(live).new):
+            stamps = self._covered.find(staged, live)
+            if stamps is not None:
+                # What others list meanwhile must not be among what goes with it.
+                below = live + os.sep
+                self._replaced.update(one for one in self._files if one.startswith(below))
+        return stamps
 
     def _is_followed_link(self, live: str, found: os.stat_result) -> bool:  # noqa: ARG002
         return False  # cp does not either; two staged directories could lead to one

@@ -74,6 +74,6 @@ class PhasedSteps:
         if root in self._territory.module_roots:
             top_level_pth = live.endswith(".pth") and os.path.dirname(live) == root
             return Phase.PTH if top_level_pth else Phase.MODULES
-        if live.startswith(self._territory.scripts_root + os.sep):
+        if (live + os.sep).startswith(self._territory.scripts_root + os.sep):
             return Phase.SCRIPTS
         return Phase.DATA

@@ -199,11 +199,8 @@ class Planner:
             self._refuse(live)
 
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
-        # Only package directories: the mode and owner of share/ are the administrator's.
-        in_modules = self._territory.root_of(live) in self._territory.module_roots
-        owned = in_modules and can_exchange(root.new) and live in self._old_directories
-        stamps = walk_owned(live, self._old) if owned else None
-        if stamps is None or not moves_whole(self._area, stamps):
+        stamps = self._goes_whole(staged, live)
+        if stamps is None or not can_exchange(root.new) or not moves_whole(self._area, stamps):
             self._publish_children(root, staged, live)
             return
         self._relied += stamps
@@ -213,6 +210,13 @@ class Planner:
             raise _vanished(live)
         self._replace(root, staged, live, found)
         self._swapped[live] = staged
+
+    def _goes_whole(self, staged: str, live: str) -> list[DirectoryStamp] | None:  # noqa: ARG002
+        """Return what to rely on if a directory can be replaced as a whole, else None."""
+        # Only package directories: the mode and owner of share/ are the administrator's.
+        in_modules = self._territory.root_of(live) in self._territory.module_roots
+        is_old = in_modules and live in self._old_directories
+        return walk_owned(live, self._old) if is_old else None
 
     def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
         self._replaced.add(live)
@@ -327,6 +331,8 @@ class Planner:
             and not path.startswith(kept)
             and not self._goes_by_replacement(path)
         }
+        if not files:
+            return []
         roots = self._territory.roots
         removal = Removal(
             files,

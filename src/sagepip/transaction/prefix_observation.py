@@ -45,7 +45,7 @@ class PrefixObservation:
             other for one in self._seen for other in one.others
         ]
         self.old = {path for one in self._seen for path in one.old}
-        there = {path for path in arriving if path not in self.old and os.path.lexists(path)}
+        there = _present(arriving) - self.old if self.others else set()
         self.shared: dict[str, str] = {}
         for one in self._seen:
             self.shared |= one.shared | listed_by(one.others, there)
@@ -54,6 +54,19 @@ class PrefixObservation:
     def still_current(self, touched: Collection[str]) -> bool:
         """Whether nothing has come or gone since that matters (see ``SiteObservation``)."""
         return all(one.still_current(touched) for one in self._seen)
+
+
+def _present(paths: Iterable[str]) -> set[str]:
+    """Return those of some paths that something bears; in a new directory nothing does."""
+    is_there: dict[str, bool] = {}
+    found = set()
+    for path in paths:
+        directory = path.rpartition(os.sep)[0]
+        if directory not in is_there:
+            is_there[directory] = os.path.lexists(directory)
+        if is_there[directory] and os.path.lexists(path):
+            found.add(path)
+    return found
 
 
 def python_of(site: str) -> str:

@@ -8,17 +8,7 @@ from __future__ import annotations
 
 from sagepip.cli.option import Kind, Option, OptionTable, Status
 from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
-
-HELP = Option(("-h", "--help"), Kind.HELP, Status.SAME, "help", "show this help")
-VERSION = Option(("-V", "--version"), Kind.VERSION, Status.SAME, "version", "show the version")
-LOG = Option(
-    ("--log", "--log-file", "--local-log"),
-    Kind.TEXT,
-    Status.SAME,
-    "log",
-    "append all messages, as with -vv, and what builds print to this file",
-    "FILE",
-)
+from sagepip.cli.site_options import HELP, LOG, VERSION
 
 
 def _same(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.cli import startup
 from sagepip.cli.commands import Invocation
@@ -17,6 +16,7 @@ from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.option_words import read_words
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sagepip.ground.destination import Destination
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from sagepip.cli.install_options import HELP, LOG, VERSION
 from sagepip.cli.option import Kind, Option, Status
 
+HELP = Option(("-h", "--help"), Kind.HELP, Status.SAME, "help", "show this help")
+VERSION = Option(("-V", "--version"), Kind.VERSION, Status.SAME, "version", "show the version")
+LOG = Option(
+    ("--log", "--log-file", "--local-log"),
+    Kind.TEXT,
+    Status.SAME,
+    "log",
+    "append all messages, as with -vv, and what builds print to this file",
+    "FILE",
+)
 LOCK_TIMEOUT = Option(
     ("--lock-timeout",),
     Kind.TEXT,

@@ -6,9 +6,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from typing import BinaryIO
 
 from sagepip.ground.filesystem import hard_link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _CHUNK = 1 << 30
 _BUFFER = 1 << 20

@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 
 from sagepip.ground.errors import UsageError
-from sagepip.ground.interpreter_probe import PREFIX_PLACEHOLDER
 from sagepip.ground.light_dataclass import dataclass, fields
-from sagepip.ground.target_python import TargetPython
+
+TYPE_CHECKING = False  # without what typing takes to load
+if TYPE_CHECKING:
+    from sagepip.ground.target_python import TargetPython
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def find_destination(
 
 
 def _moved(paths: Mapping[str, str], prefix: str) -> dict[str, str]:
+    from sagepip.ground.interpreter_probe import PREFIX_PLACEHOLDER
+
     # With --prefix=/ the placeholder leaves an empty string: a leading slash must stay.
     base = "" if prefix == "/" else prefix
     return {key: path.replace(PREFIX_PLACEHOLDER, base) or "/" for key, path in paths.items()}

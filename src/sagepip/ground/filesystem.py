@@ -24,6 +24,7 @@ has gone. The device is left out: it changes when a file system is mounted again
 compared lies on one mount.
 """
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
@@ -96,10 +97,8 @@ def swap(first: str, second: str) -> None:
 @cache
 def can_exchange(directory: str) -> bool:
     """Whether names in ``directory`` can be exchanged, tried on two files made there."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="exchange-", dir=directory) as probe:
-        first, second = os.path.join(probe, "first"), os.path.join(probe, "second")
+    first, second = _probes(directory, "exchange-")
+    try:
         for path in (first, second):
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         before = identity(first)
@@ -108,17 +107,36 @@ def can_exchange(directory: str) -> bool:
         except OSError:
             return False
         return identity(second) == before
+    finally:
+        _remove_probes(first, second)
 
 
 @cache
 def can_link(directory: str) -> bool:
     """Whether files in ``directory`` can have two names, tried on one made there."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="link-", dir=directory) as probe:
-        first, second = os.path.join(probe, "first"), os.path.join(probe, "second")
+    first, second = _probes(directory, "link-")
+    try:
         os.close(os.open(first, os.O_CREAT | os.O_WRONLY, 0o600))
         return hard_link(first, second) and identity(first) == identity(second)
+    finally:
+        _remove_probes(first, second)
+
+
+def _probes(directory: str, beginning: str) -> tuple[str, str]:
+    """Make a directory for a trial in one of sagepip's own; return two absent paths in it."""
+    while True:
+        probe = os.path.join(directory, beginning + os.urandom(8).hex())
+        try:
+            os.mkdir(probe, 0o700)
+        except FileExistsError:
+            continue
+        return os.path.join(probe, "first"), os.path.join(probe, "second")
+
+
+def _remove_probes(first: str, second: str) -> None:
+    remove_file(first)
+    remove_file(second)
+    os.rmdir(os.path.dirname(first))
 
 
 def can_rename_between(first: str, second: str) -> bool:
@@ -284,29 +302,50 @@ def remove_tree(path: str) -> bool:
     Directories that were installed without write permission are made writable first. What cannot
     be removed stays for the next sweep.
     """
-    import shutil
-
     if not is_real_directory(path):
         remove_file(path)
         return True
+    _remove_directory(path, None)
+    return not os.path.lexists(path)
 
-    def retry(_function: object, failed: str, _error: object) -> None:
-        parent = os.path.dirname(failed)
+
+def _remove_directory(name: str, parent: int | None) -> None:
+    try:
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
         try:
-            os.chmod(parent, 0o700)
-            if os.path.isdir(failed) and not os.path.islink(failed):
-                os.chmod(failed, 0o700)
-                shutil.rmtree(failed, ignore_errors=True)
-            else:
-                os.unlink(failed)
+            os.chmod(name, 0o700, dir_fd=parent)
+            directory = os.open(name, _DIRECTORY, dir_fd=parent)
         except OSError:
             return
+    except OSError:
+        return
+    try:
+        with os.scandir(directory) as scanned:
+            entries = list(scanned)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _remove_directory(entry.name, directory)
+            else:
+                _remove_name(os.unlink, entry.name, directory)
+    except OSError:
+        return
+    finally:
+        os.close(directory)
+    _remove_name(os.rmdir, name, parent)
 
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=retry)
-    else:
-        shutil.rmtree(path, onerror=retry)
-    return not os.path.lexists(path)
+
+def _remove_name(remove: Callable[..., None], name: str, directory: int | None) -> None:
+    try:
+        remove(name, dir_fd=directory)
+    except PermissionError:
+        try:
+            os.chmod(os.path.dirname(name) if directory is None else directory, 0o700)
+            remove(name, dir_fd=directory)
+        except OSError:
+            return
+    except OSError:
+        return
 
 
 def walk_files(directory: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
+    from typing import NamedTuple
 else:
     from collections import namedtuple
 
@@ -59,6 +60,18 @@ else:
             if method is _setattr or method is _delattr or name not in cls.__dict__:
                 setattr(cls, name, method)
         return cls
+
+    class _NamedTupleType(type):
+        def __new__(cls, name, bases, namespace):
+            if not bases:
+                return super().__new__(cls, name, bases, namespace)
+            names = tuple(namespace["__annotations__"])
+            defaults = [namespace.pop(one) for one in names if one in namespace]
+            base = namedtuple(name, names, defaults=defaults)
+            return type(name, (base,), {**namespace, "__slots__": ()})
+
+    class NamedTuple(metaclass=_NamedTupleType):
+        """The base of a class of named tuples: see :class:`typing.NamedTuple`."""
 
     def fields(of):
         """Return the fields: of each the name (see :func:`dataclasses.fields`)."""
@@ -133,4 +146,4 @@ else:
         raise AttributeError(f"cannot delete field {name!r}")
 
 
-__all__ = ["dataclass", "field", "fields", "replace"]
+__all__ = ["NamedTuple", "dataclass", "field", "fields", "replace"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from types import TracebackType
 
 from sagepip.ground.errors import TargetError
@@ -107,6 +106,8 @@ class Manifest:
         return not stat.S_ISREG(mode)
 
     def _write_aside(self, path: str) -> None:
+        import tempfile
+
         directory = os.path.dirname(path)
         descriptor, self._temporary = tempfile.mkstemp(prefix=".manifest-", dir=directory)
         with open(descriptor, "wb") as stream:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.cloning import Cloner
@@ -31,10 +30,9 @@ from sagepip.transaction.prefix_sites import own_sites
 from sagepip.transaction.record import recorded_path
 from sagepip.transaction.recovery import tidy
 from sagepip.transaction.staging_area import StagedDistribution
+from sagepip.transaction.steps import Plan
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -168,13 +166,22 @@ class _Copy:
             self._adopt_attributes(transaction.made)
             staging = TreeStaging(self._tree, self._prefix, transaction.area)
             planner = self._planner(transaction)
+
+            def plan() -> Plan:
+                self._check_locks()
+                return planner.plan()
+
+            def still_current() -> bool:
+                self._check_locks()
+                return planner.still_current()
+
             try:
                 with phase("copy"):
                     self._fill(staging, transaction)
                 self._warn_of_missing_files()
                 transaction.commit(
-                    lambda: self._check_locks(planner.plan),
-                    lambda: self._check_locks(planner.still_current),
+                    plan,
+                    still_current,
                     self._what(),
                     lock_timeout=request.lock_timeout,
                     discard_lock=False,
@@ -249,12 +256,11 @@ class _Copy:
             overwrite=self._request.overwrite,
         )
 
-    def _check_locks(self, look: Callable[[], Found]) -> Found:
-        """Take a look if the locks are the right ones, or will be; else all begins again."""
+    def _check_locks(self) -> None:
+        """Begin again if the locks are not the right ones any more, or will not be."""
         now = {*own_sites(self._prefix), *([self._prefix] if has_state(self._prefix) else [])}
         if not now <= set(self._homes):
             raise _SitesAppeared
-        return look()
 
     def _adopt_attributes(self, made: Sequence[str]) -> None:
         """Give directories that had to be made beforehand what they have in the tree.

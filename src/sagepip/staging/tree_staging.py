@@ -72,7 +72,8 @@ class TreeStaging:
         make_directories(target)
         with os.scandir(source) as scanned:
             entries = [one for one in scanned if not one.name.startswith(STATE_DIRECTORY)]
-        below, copied = [], []
+        below: list[os.DirEntry[str]] = []
+        copied: list[os.DirEntry[str]] = []
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
             if move:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -85,6 +83,9 @@ def _directory(line: bytes, path: str) -> str:
 
 
 def _stage(area: StagingArea, path: str, content: bytes) -> tuple[str, Identity]:
+    import shutil
+    import tempfile
+
     descriptor, staged = tempfile.mkstemp(prefix=_NAME + "-", dir=area.root_of(path).trash)
     with open(descriptor, "wb") as stream:
         stream.write(content)

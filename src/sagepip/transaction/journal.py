@@ -11,7 +11,6 @@ points to it, so that whoever comes to any of them finds it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -31,6 +30,20 @@ from sagepip.transaction.steps import (
     Step,
     Swap,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import sha256
+else:
+    # The interpreter's own: OpenSSL, which hashlib brings in, takes longer to load than most
+    # journals take to hash.
+    try:
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256  # before Python 3.12
+        except ImportError:
+            from hashlib import sha256
 
 _VERSION = 1
 _NAME = "journal"
@@ -93,7 +106,7 @@ def format_journal(
             "after": [_dump(step, site) for step in plan.after],
         }
     ).encode()
-    head = f"sagepip-journal {_VERSION} {hashlib.sha256(body).hexdigest()}\n"
+    head = f"sagepip-journal {_VERSION} {sha256(body).hexdigest()}\n"
     return head.encode() + body + b"\n"
 
 
@@ -163,7 +176,7 @@ def read_journal(site: str) -> Journal | None:
     if fields[1] != str(_VERSION).encode():
         raise _bad(path, "another version of sagepip wrote it")
     body = body.removesuffix(b"\n")
-    if hashlib.sha256(body).hexdigest().encode() != fields[2]:
+    if sha256(body).hexdigest().encode() != fields[2]:
         raise _bad(path, "its checksum is wrong")
     try:
         read = json.loads(body)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from sagepip.ground.light_dataclass import NamedTuple
 
 # No file is larger; int() refuses thousands of digits.
 _SIZE_DIGITS = 20

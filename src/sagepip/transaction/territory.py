@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sagepip.ground.destination import Destination, LiveRoot
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.lock import STATE_DIRECTORY
 
-_INTERPRETER = re.compile(r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
+_INTERPRETER = r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?"
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
@@ -125,7 +125,7 @@ class Territory:
         live = within.prefix + name
         if name.startswith(STATE_DIRECTORY):
             raise OutOfBounds(f"{live} is sagepip's own")
-        if within.holds_scripts and _INTERPRETER.fullmatch(name):
+        if within.holds_scripts and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
             raise OutOfBounds(f"{live} is the name of an interpreter")
         if name == "pyvenv.cfg" and within.prefix == self.data_root.rstrip(os.sep) + os.sep:
             raise OutOfBounds(f"{live} configures the interpreter")

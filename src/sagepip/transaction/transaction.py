@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -247,7 +246,7 @@ def _make_directories(site: str, others: Sequence[str]) -> tuple[list[str], str,
 def _make_directory(site: str) -> tuple[str, OwnerMark]:
     parent = os.path.join(site, STATE_DIRECTORY, TRANSACTIONS)
     while True:
-        directory = os.path.join(parent, secrets.token_hex(8))
+        directory = os.path.join(parent, os.urandom(8).hex())
         mark = OwnerMark(os.path.join(directory, OWNER))
         try:
             make_for_writers(os.path.dirname(parent), site)

@@ -17,6 +17,9 @@ _CHUNK = 1 << 30
 _BUFFER = 1 << 20
 # Read and written at once: there are no blocks that could be shared to speak of.
 _SMALL = 1 << 16
+_HAS_EXTENDED = hasattr(os, "listxattr")
+_HAS_FLAGS = hasattr(os, "chflags")
+_PERMISSIONS = 0o7777
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 # The kernel, the file system, or the two file systems together have no such call.
 _NO_RANGE = frozenset(
@@ -87,11 +90,13 @@ class Cloner:
         found, made = os.lstat(source), os.lstat(target)
         # Before the mode: a change of owner takes the set-user-id bit away.
         given = self._give_away(target, found, (made.st_uid, made.st_gid))
-        _copy_extended(source, target)
+        if _HAS_EXTENDED:
+            _copy_extended(source, target, follow=False)
         if not stat.S_ISLNK(found.st_mode):
             os.chmod(target, _mode(found, given))
         os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns), follow_symlinks=False)
-        _copy_flags(found, target)
+        if _HAS_FLAGS:
+            _copy_flags(found, target)
 
     def clone_directory_attributes(self, source: str, target: str) -> None:
         """Do the same for a directory that is going to be renamed, or filled further.
@@ -155,15 +160,19 @@ class Cloner:
                 if owner is None:
                     made = os.fstat(write)
                     owner = made.st_uid, made.st_gid
-                given = self._give_away(write, found, owner)
-                _copy_extended(read, write)
-                os.fchmod(write, _mode(found, given))
+                mode = found.st_mode & _PERMISSIONS
+                if owner != (found.st_uid, found.st_gid):
+                    mode = _mode(found, self._give_away(write, found, owner))
+                if _HAS_EXTENDED:
+                    _copy_extended(read, write, follow=True)
+                os.fchmod(write, mode)
                 os.utime(write, ns=(found.st_atime_ns, found.st_mtime_ns))
             finally:
                 os.close(write)
         finally:
             os.close(read)
-        _copy_flags(found, path)
+        if _HAS_FLAGS:
+            _copy_flags(found, path)
         return owner
 
     def _give_away(self, target: str | int, found: os.stat_result, owner: Owner) -> bool:
@@ -221,11 +230,8 @@ def _copy_content(read: int, write: int, size: int) -> None:
             view = view[os.write(write, view) :]
 
 
-def _copy_extended(source: str | int, target: str | int) -> None:
-    """Copy the extended attributes of a file, which is open, or of what a path names itself."""
-    if not hasattr(os, "listxattr"):
-        return
-    follow = isinstance(source, int)
+def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> None:
+    """Copy the extended attributes of a file that is open, or of what a path names itself."""
     try:
         names = os.listxattr(source, follow_symlinks=follow)
     except OSError as error:
@@ -244,10 +250,9 @@ def _copy_extended(source: str | int, target: str | int) -> None:
 def _copy_flags(found: os.stat_result, target: str) -> None:
     """Copy the flags that a file has on BSD and macOS."""
     flags = getattr(found, "st_flags", 0)
-    if not flags:
-        return
     try:
-        getattr(os, "chflags")(target, flags, follow_symlinks=False)  # noqa: B009
+        if flags:
+            getattr(os, "chflags")(target, flags, follow_symlinks=False)  # noqa: B009
     except OSError as error:
         if error.errno not in _NO_ATTRIBUTE:
             raise

@@ -216,6 +216,35 @@ def test_what_is_there_already(
     assert faults(prefix) == []
 
 
+@moving
+def test_directories_are_replaced_whole_where_that_is_the_same(
+    words: list[str], terminal: Terminal, staged: Path, prefix: Path
+) -> None:
+    """Not one with others' files in it, of another mode, or where a distribution lists a file."""
+    names = ["whole/a", "whole/deep/b", "more/a", "mode/a", "mode/deep/b", "kind/a", "owned/a"]
+    write(staged, {f"share/{name}": "new" for name in names})
+    (staged / "share/void").mkdir()
+    write(prefix, {f"share/{name}": "old" for name in names if name != "kind/a"})
+    write(prefix, {"share/more/theirs": "", "w": "real", "share/owned/a": "new"})
+    (prefix / "share/kind").mkdir()
+    (prefix / "share/kind/a").symlink_to("../../w")
+    (prefix / "share/void").mkdir()
+    (prefix / "share/mode").chmod(0o700)
+    row = {"../../../share/owned/a": "new"}
+    distribution(prefix, "owner", "1", row)
+    kept = {"share", "share/more", "share/mode", "share/owned", "share/owned/a"}
+    replaced = {"share/whole", "share/mode/deep", "share/kind"} | {f"share/{one}" for one in names}
+    before = {name: (prefix / name).lstat().st_ino for name in kept | replaced}
+    copy(terminal, *words, staged, prefix)
+    after = {name: (prefix / name).lstat().st_ino for name in before}
+    assert {name for name in before if before[name] == after[name]} == kept
+    assert {(prefix / "share" / name).read_text() for name in names} == {"new"}
+    assert (prefix / "w").read_text() == "real"
+    assert (prefix / "share/more/theirs").exists()
+    assert (prefix / "share/mode").stat().st_mode & 0o777 == 0o700
+    assert faults(prefix) == []
+
+
 def test_rebuild_of_a_package(terminal: Terminal, staged: Path, prefix: Path) -> None:
     distribution(staged, "pkg", "1", {"pkg/__init__.py": "", "pkg/a.py": "", "../../../bin/p": ""})
     write(staged, {f"{SITE}/pkg/unlisted.py": "", f"{SITE}/unlisted/m.py": ""})

@@ -316,6 +316,27 @@ def happen():
     assert not words or list(new.iterdir()) == []
 
 
+def test_what_comes_just_before_a_directory_is_exchanged(
+    terminal: Terminal, staged: Path, prefix: Path
+) -> None:
+    """It does not go with the old directory."""
+    write(staged, {"share/a/x": "new", "share/a/deep/y": "new"})
+    put(staged, prefix)
+    old = (prefix / "share/a").stat().st_ino
+    happen = f"""
+def happen():
+    for one in ("share/theirs", "share/a/deep/theirs"):
+        (Path({str(prefix)!r}) / one).write_text("theirs")
+"""
+    when = DURING_COMMIT.replace("Place.do", "Swap.do")
+    done = scripted(happen + when, staged, prefix)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (prefix / "share/a").stat().st_ino != old
+    for one in ("share/theirs", "share/a/deep/theirs"):
+        assert (prefix / one).read_text() == "theirs"
+    assert faults(prefix) == []
+
+
 # ---------------------------------------------------------------------- killed
 
 

@@ -76,6 +76,53 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "b"
 
 
+@pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1])
+def test_sizes(size: int, tmp_path: Path) -> None:
+    """Small files are read at once, others are left to the kernel."""
+    (tmp_path / "a").write_bytes(CONTENT[:size])
+    Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_bytes() == CONTENT[:size]
+
+
+def test_a_file_that_grows_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is not what was announced: all of it is copied."""
+    really = os.read
+    (tmp_path / "a").write_bytes(b"small")
+
+    def read(descriptor: int, count: int) -> bytes:
+        monkeypatch.setattr(os, "read", really)
+        with (tmp_path / "a").open("ab") as stream:
+            stream.write(CONTENT)
+        return really(descriptor, count)
+
+    monkeypatch.setattr(os, "read", read)
+    Cloner().clone(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_bytes() == b"small" + CONTENT
+
+
+def test_several_of_a_directory(tmp_path: Path) -> None:
+    """An error names the whole path."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "a").write_bytes(CONTENT)
+    (source / "a").chmod(0o4751)
+    os.utime(source / "a", ns=(7, 1_234_567_891))
+    os.link(source / "a", source / "b")
+    (source / "c").symlink_to("a")
+    with os.scandir(source) as entries:
+        found = list(entries)
+    Cloner().clone_into(str(source), found, str(target))
+    made = (target / "a").stat()
+    assert (target / "a").read_bytes() == CONTENT
+    assert (stat.S_IMODE(made.st_mode), made.st_mtime_ns) == (0o4751, 1_234_567_891)
+    assert (target / "b").samefile(target / "a")
+    assert os.readlink(target / "c") == "a"
+    with pytest.raises(FileExistsError) as caught:
+        Cloner().clone_into(str(source), found, str(target))
+    assert caught.value.filename == found[0].path
+
+
 def test_tree(tmp_path: Path) -> None:
     """Directories keep their times, hard links are within the tree alone."""
     tree = tmp_path / "tree"

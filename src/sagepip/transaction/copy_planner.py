@@ -42,6 +42,10 @@ class CopyPlanner(Planner):
         self._files = files
         self._names = names
 
+    def give_back(self) -> None:
+        """After the commit, see that nothing of others' went with an exchanged directory."""
+        self._covered.give_back()
+
     def _observe(self) -> Observation:
         seen = PrefixObservation(self._names, self._files, self._territory)
         self._covered = CoveredDirectories(seen.shared)

@@ -7,6 +7,8 @@ import os
 import time
 from collections.abc import Iterable
 
+from sagepip.ground import console
+from sagepip.ground.filesystem import place
 from sagepip.transaction.steps import DirectoryStamp
 
 _CLOCK_TICK_SECONDS = 0.02
@@ -24,6 +26,7 @@ class CoveredDirectories:
 
     def __init__(self, kept: Iterable[str]) -> None:
         self._found: dict[str, list[DirectoryStamp] | None] = {}
+        self._asked: dict[str, tuple[str, list[DirectoryStamp]]] = {}
         for path in kept:
             above = os.path.dirname(path)
             while above not in self._found:
@@ -37,6 +40,33 @@ class CoveredDirectories:
             staged: the staged directory.
             live: the live one, a real directory.
         """
+        found = self._find(staged, live)
+        if found is not None:
+            self._asked[live] = staged, found
+        return found
+
+    def give_back(self) -> None:
+        """Bring home what came into an exchanged directory between the last look and the exchange.
+
+        Whoever takes no lock could put it there, and it would go with the old directory. A name
+        that the new one has is left: it would have been replaced a moment later.
+        """
+        for live, (staged, stamps) in self._asked.items():
+            for stamp in stamps:
+                old = staged + stamp.path[len(live) :]
+                now = DirectoryStamp.of(old)
+                if now is None or now.inode != stamp.inode or now.modified == stamp.modified:
+                    continue
+                for name in os.listdir(old):
+                    home = os.path.join(stamp.path, name)
+                    if os.path.lexists(home):
+                        continue
+                    try:
+                        place(os.path.join(old, name), home)
+                    except OSError as error:
+                        console.warn(f"{home} came during the change and is lost: {error.strerror}")
+
+    def _find(self, staged: str, live: str) -> list[DirectoryStamp] | None:
         if live not in self._found:
             self._found[live] = self._look(staged, live)
         return self._found[live]
@@ -58,7 +88,7 @@ class CoveredDirectories:
                 is_covered = False
             elif is_directory:
                 # Also where this one is not covered: the answer will be asked for.
-                below = self.find(staged + os.sep + name, live + os.sep + name)
+                below = self._find(staged + os.sep + name, live + os.sep + name)
                 if below is None:
                     is_covered = False
                 else:

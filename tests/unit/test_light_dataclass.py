@@ -99,3 +99,29 @@ def test_replace(module: Any) -> None:
     assert [each.name for each in module.fields(one)] == ["name", "size", "parts", "hidden"]
     with pytest.raises(TypeError):
         module.replace(one, unknown=5)
+
+
+class Row(light_dataclass.NamedTuple):
+    """A row."""
+
+    path: str
+    size: int = 7
+
+    @property
+    def doubled(self) -> int:
+        """Twice the size."""
+        return 2 * self.size
+
+
+def test_named_tuples() -> None:
+    """They are tuples, with names, defaults and methods, and take no other attributes."""
+    one = Row("a")
+    assert one == ("a", 7) == tuple(one)
+    assert (one.path, one.size, one.doubled) == ("a", 7, 14)
+    assert Row(size=1, path="b")._replace(path="c") == Row("c", 1)
+    assert repr(one) == "Row(path='a', size=7)"
+    assert hash(one) == hash(("a", 7))
+    with pytest.raises(TypeError):
+        Row()  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        one.other = 1  # type: ignore[attr-defined]

@@ -39,8 +39,11 @@ moving = pytest.mark.parametrize("words", [[], ["--move"]], ids=["copy", "move"]
 COPY = "sage-staged-copy"
 # The interpreter may lie where others may not go.
 AS_NOBODY = """
-import ctypes, os, sys, tempfile
-import sagepip.cli.copy_command, sagepip.operations.staged_copy
+import ctypes, importlib, os, pkgutil, shutil, sys, tempfile
+import sagepip
+for one in pkgutil.walk_packages(sagepip.__path__, "sagepip."):
+    if not one.name.endswith("__main__"):
+        importlib.import_module(one.name)
 from sagepip.cli.main import sage_staged_copy
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)

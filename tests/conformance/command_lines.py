@@ -261,8 +261,10 @@ DISTRIBUTIONS = (
     ),
     Line(
         "EasyBuild, pip check",
-        "sagepip check",
-        refused=r"no such subcommand: check \(it changes nothing, so that pip itself can be run",
+        "sagepip --disable-pip-version-check check",
+        {"python_path": ("house", "dist")},
+        {"PYTHONPATH": "{here}/house:{here}/dist"},
+        without_effect=("--disable-pip-version-check",),
     ),
     Line(
         "Fedora, %pyproject_wheel",

@@ -27,13 +27,14 @@ from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.build import BuildRequest
+from sagepip.operations.check import CheckRequest
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.targets import NamedRequirement, SourceDirectory, Target, WheelFile
 from sagepip.operations.uninstall import UninstallRequest
 from tests.conformance.command_lines import LINES, Line
 from tests.wheels import make_wheel
 
-Request = InstallRequest | BuildRequest | UninstallRequest
+Request = InstallRequest | BuildRequest | UninstallRequest | CheckRequest
 SCRIPTS = {"sage-pip-install": "install", "sage-pip-uninstall": "uninstall", "sagepip": ""}
 
 
@@ -87,7 +88,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "req.txt").write_text("listed\n")
-    for command in ("install", "build", "uninstall"):
+    for command in ("install", "build", "uninstall", "check"):
         monkeypatch.setattr(f"sagepip.operations.{command}.{command}", _asked)
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     yield Reader(tmp_path, monkeypatch)
@@ -147,6 +148,8 @@ def describe(request: Request, here: Path) -> dict[str, object]:
     python = TargetPython.running()
     if isinstance(request, UninstallRequest):
         plain: Request = UninstallRequest((), _plain(python))
+    elif isinstance(request, CheckRequest):
+        plain = CheckRequest(_plain(python))
     elif isinstance(request, BuildRequest):
         plain = BuildRequest((), python, str(here))
     else:

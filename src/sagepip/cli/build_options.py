@@ -9,7 +9,6 @@ from sagepip.cli.install_options import BUILDING, FROM_WHERE, GROUPS, INSTALL, S
 from sagepip.cli.option import Kind, Option, Status
 from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
 from sagepip.cli.site_command import Form
-from sagepip.cli.site_options import JSON
 from sagepip.ground.light_dataclass import replace
 
 _ABOUT = """\
@@ -86,7 +85,7 @@ _GROUPS = (
     ("Where to", _WHERE_TO),
     ("Where from", FROM_WHERE),
     ("Building", _BUILDING),
-    ("Output", (JSON, *(option for option in SAYING if option.dest != "report"))),
+    ("Output", tuple(option for option in SAYING if option.dest != "report")),
 )
 _WITHOUT_EFFECT = (
     Option(

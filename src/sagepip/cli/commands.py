@@ -15,11 +15,13 @@ class Command:
         name: the subcommand.
         summary: what it does, one line.
         module: the module with its ``run(invocation)``.
+        options: where its options are, MODULE.NAME, if that is not ``_FORM`` in its module.
     """
 
     name: str
     summary: str
     module: str
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,39 @@ COMMANDS: Mapping[str, Command] = {
     command.name: command
     for command in (
         Command(
-            "install", "build where needed, then install", module="sagepip.cli.install_command"
-        ),
-        Command("uninstall", "remove distributions", module="sagepip.cli.uninstall_command"),
-        Command("copy", "publish a staged tree", module="sagepip.cli.copy_command"),
-        Command(
-            "lock", "run a command under the lock of a site", module="sagepip.cli.lock_command"
+            "install",
+            "build where needed, then install",
+            module="sagepip.cli.install_command",
+            options="sagepip.cli.install_options.INSTALL",
         ),
         Command(
-            "build", "build wheels, or sdists, and store them", module="sagepip.cli.build_command"
+            "uninstall",
+            "remove distributions",
+            module="sagepip.cli.uninstall_command",
+            options="sagepip.cli.uninstall_options.UNINSTALL",
+        ),
+        Command(
+            "copy",
+            "publish a staged tree",
+            module="sagepip.cli.copy_command",
+            options="sagepip.cli.copy_options.COPY",
+        ),
+        Command(
+            "lock",
+            "run a command under the lock of a site",
+            module="sagepip.cli.lock_command",
+            options="sagepip.cli.lock_options.LOCK",
+        ),
+        Command(
+            "build",
+            "build wheels, or sdists, and store them",
+            module="sagepip.cli.build_command",
+            options="sagepip.cli.build_options.BUILD",
+        ),
+        Command(
+            "check",
+            "check dependencies of what is installed, as pip check",
+            module="sagepip.cli.check_command",
         ),
         Command(
             "verify",
@@ -78,6 +104,7 @@ COMMANDS: Mapping[str, Command] = {
             "cache",
             "show and prune the cache of build environments",
             module="sagepip.cli.cache_command",
+            options="sagepip.cli.cache_options.CACHE",
         ),
     )
 }

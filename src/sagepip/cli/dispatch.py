@@ -15,12 +15,17 @@ from sagepip.ground.errors import UsageError
 
 _READS = "it changes nothing, so that pip itself can be run: pip --python PYTHON"
 # Subcommands of pip, and what to do instead.
+_HERE = "see sagepip --help, and sagepip SUBCOMMAND --help"
 _INSTEAD = {
-    "check": f"{_READS} check; whether files are whole is told by sagepip verify",
     **{name: f"{_READS} {name}" for name in ("list", "freeze", "show", "inspect", "index")},
     "download": "run pip download; it installs nothing",
     "hash": "run pip hash; it installs nothing",
     "wheel": "give the same to sagepip build",
+    "config": "sagepip reads no configuration files; pip's own are changed by pip config",
+    "search": "look for it in the package index",
+    "completion": "there is none",
+    "debug": _HERE,
+    "help": _HERE,
 }
 
 
@@ -52,13 +57,22 @@ def _subcommand(program: str, words: Sequence[str]) -> int:
     from sagepip.cli.option import Kind
     from sagepip.operations.option_words import read_words
 
-    for word in read_words(words, INSTALL.takes_value):
+    def takes_value(name: str) -> bool | None:
+        # An option in front may be any command's; the others' tables are loaded for those alone.
+        if INSTALL.find(name) is None:
+            from sagepip.cli.all_options import find_anywhere
+
+            if (found := find_anywhere(name)) is not None:
+                return found.takes_value
+        return INSTALL.takes_value(name)
+
+    for word in read_words(words, takes_value):
         if word.name:
-            kind = INSTALL.get(word.name).kind
-            if kind is Kind.HELP:
+            option = INSTALL.find(word.name)
+            if option is not None and option.kind is Kind.HELP:
                 sys.stdout.write(_help())
                 return 0
-            if kind is Kind.VERSION:
+            if option is not None and option.kind is Kind.VERSION:
                 sys.stdout.write(startup.version_line())
                 return 0
             continue

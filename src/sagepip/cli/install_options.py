@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sagepip.cli.option import Kind, Option, OptionTable, Status
 from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED
-from sagepip.cli.site_options import HELP, LOG, VERSION
+from sagepip.cli.site_options import HELP, JSON, LOG, VERSION
 
 
 def _same(
@@ -233,6 +233,7 @@ SAYING = (
         metavar="FILE",
         help="write what was done as JSON; - for stdout",
     ),
+    JSON,
     LOG,
     HELP,
     VERSION,

@@ -77,8 +77,21 @@ def build_request(
         compile_bytecode=settings.flag("compile", default=True),
         lock_timeout=lock_timeout(settings, environ),
         dry_run=settings.flag("dry_run"),
-        report=settings.text("report"),
+        report=_report(settings),
     )
+
+
+def _report(settings: Settings) -> str | None:
+    """Return where the report goes: a path, - for stdout, or None."""
+    path = settings.text("report")
+    if not settings.flag("json"):
+        return path
+    if path not in (None, "-"):
+        raise UsageError(
+            f"--json and --report {path} exclude each other",
+            advice="--json is the report on stdout: give one of them",
+        )
+    return "-"
 
 
 def build_options(

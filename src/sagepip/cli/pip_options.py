@@ -100,17 +100,26 @@ _INSTALLER = _options(
     },
 )
 
+# pip has these for each of its subcommands.
+_GENERAL = _options(
+    Status.REFUSED,
+    Kind.ON,
+    {
+        "--require-virtualenv --require-venv": "name the venv with --python",
+        "--debug": "set SAGEPIP_DEBUG=1",
+    },
+)
+
 REFUSED = (
     *_NETWORK,
     *_INSTALLER,
+    *_GENERAL,
     *_options(
         Status.REFUSED,
         Kind.ON,
         {
             "--user": "install into a venv with --python, or below --prefix",
             "--only-deps --only-dependencies": _REQUIREMENTS,
-            "--require-virtualenv --require-venv": "name the venv with --python",
-            "--debug": "set SAGEPIP_DEBUG=1",
         },
     ),
     *_options(
@@ -132,4 +141,31 @@ REFUSED = (
             "--src --source --source-dir --source-directory": "sagepip checks nothing out",
         },
     ),
+)
+
+_NOTHING_FETCHED = "leave it out: nothing is fetched"
+
+# Of commands that never fetch, and that pip has as well.
+REFUSED_OFFLINE = (
+    *_GENERAL,
+    *_options(
+        Status.LEFT_TO_PIP,
+        Kind.WHOLE,
+        {
+            **dict.fromkeys(
+                (
+                    "--trusted-host",
+                    "--proxy",
+                    "--cert",
+                    "--client-cert",
+                    "--keyring-provider",
+                    "--resume-retries",
+                ),
+                _NOTHING_FETCHED,
+            ),
+            "--use-feature": "leave it out",
+            "--use-deprecated": "leave it out",
+        },
+    ),
+    *_options(Status.LEFT_TO_PIP, Kind.ON, {"--no-proxy-env": _NOTHING_FETCHED}),
 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import lock_timeout
-from sagepip.cli.site_command import Form, find_site, print_lines, read_command_line
-from sagepip.cli.site_options import LOCK_TIMEOUT, SAYING, TARGET, where_options
+from sagepip.cli.site_command import Form, find_site, print_json, print_lines, read_command_line
+from sagepip.cli.site_options import JSON, LOCK_TIMEOUT, SAYING, TARGET, where_options
 
 _ABOUT = """\
 Finish or undo an interrupted change of a site, under its lock, and remove what it left. Every
 command that changes a site does so first; this one does nothing else."""
 _FORM = Form(
-    _ABOUT, (("Where", (*where_options("recover"), TARGET, LOCK_TIMEOUT)), ("Output", SAYING))
+    _ABOUT,
+    (("Where", (*where_options("recover"), TARGET, LOCK_TIMEOUT)), ("Output", (JSON, *SAYING))),
 )
 
 
@@ -36,5 +37,9 @@ def run(invocation: Invocation) -> int:
     timeout = lock_timeout(line.settings, invocation.environ)
     homes = lock_homes(find_site(line.settings, invocation.environ))
     reports = [recover_site(home, timeout) for home in homes]
-    print_lines([str(report) for report in reports])
+    if line.settings.flag("json"):
+        first, *others = [report.as_json() for report in reports]
+        print_json({**first, "others": others})
+    else:
+        print_lines([str(report) for report in reports])
     return 1 if any(report.left for report in reports) else 0

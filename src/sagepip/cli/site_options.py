@@ -6,6 +6,7 @@ from sagepip.cli.option import Kind, Option, Status
 
 HELP = Option(("-h", "--help"), Kind.HELP, Status.SAME, "help", "show this help")
 VERSION = Option(("-V", "--version"), Kind.VERSION, Status.SAME, "version", "show the version")
+JSON = Option(("--json",), Kind.ON, Status.OWN, "json", "write the result as JSON to stdout")
 LOG = Option(
     ("--log", "--log-file", "--local-log"),
     Kind.TEXT,
@@ -25,7 +26,6 @@ LOCK_TIMEOUT = Option(
 TARGET = Option(
     ("-t", "--target"), Kind.TEXT, Status.OWN, "target", "modules lie straight in DIR", "DIR"
 )
-JSON = Option(("--json",), Kind.ON, Status.OWN, "json", "write the result as JSON to stdout")
 SAYING = (
     Option(("-v", "--verbose"), Kind.COUNT, Status.SAME, "verbose", "say more; repeatable"),
     Option(("-q", "--quiet"), Kind.COUNT, Status.SAME, "quiet", "say less; repeatable"),

@@ -10,7 +10,7 @@ from sagepip.cli import messages
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import lock_timeout
 from sagepip.cli.settings import Settings
-from sagepip.cli.site_command import find_site, read_command_line
+from sagepip.cli.site_command import find_site, print_json, read_command_line
 from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground.errors import UsageError
 from sagepip.ground.timing import START_UP, phase
@@ -64,9 +64,13 @@ def run(invocation: Invocation) -> int:
     for name in report.missing:
         # In pip's words: scripts filter this line out of both streams.
         messages.print_notice(f"WARNING: Skipping {name} as it is not installed.")
-    messages.print_done(
-        f"Successfully uninstalled {name}-{version}".rstrip("-") for name, version in report.removed
-    )
+    if settings.flag("json"):
+        print_json(report.as_json())
+    else:
+        messages.print_done(
+            f"Successfully uninstalled {name}-{version}".rstrip("-")
+            for name, version in report.removed
+        )
     return 0
 
 

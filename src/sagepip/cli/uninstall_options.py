@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sagepip.cli.option import Kind, Option, Status
-from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT
+from sagepip.cli.pip_options import PIP_WITHOUT_EFFECT, REFUSED_OFFLINE
 from sagepip.cli.site_command import Form
 from sagepip.cli.site_options import (
+    JSON,
     LOCK_TIMEOUT,
     SAYING,
     break_system_packages,
@@ -29,7 +30,8 @@ _WHAT = (
 _WHERE_FROM = (*where_options("remove from"), break_system_packages("remove"), LOCK_TIMEOUT)
 UNINSTALL = Form(
     _ABOUT,
-    (("What to remove", _WHAT), ("Where from", _WHERE_FROM), ("Output", SAYING)),
+    (("What to remove", _WHAT), ("Where from", _WHERE_FROM), ("Output", (JSON, *SAYING))),
     "NAME…",
     PIP_WITHOUT_EFFECT,
+    REFUSED_OFFLINE,
 )

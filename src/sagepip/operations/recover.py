@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
@@ -35,6 +36,15 @@ class RecoverReport:
         if self.left:
             done.append(f"cannot remove {', '.join(self.left)}")
         return f"{self.site}: {'; '.join(done) or 'nothing to recover'}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "site": self.site,
+            "recovered": str(self.recovered) if self.recovered is not None else None,
+            "orphans_removed": self.swept,
+            "left": list(self.left),
+        }
 
 
 def lock_homes(destination: Destination) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
@@ -54,6 +55,16 @@ class UninstallReport:
     site: str
     lock_waited_seconds: float = 0.0
     lock_held_seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "site": self.site,
+            "removed": [{"name": name, "version": version} for name, version in self.removed],
+            "missing": list(self.missing),
+            "lock_waited_seconds": round(self.lock_waited_seconds, 6),
+            "lock_held_seconds": round(self.lock_held_seconds, 6),
+        }
 
 
 def uninstall(request: UninstallRequest) -> UninstallReport:

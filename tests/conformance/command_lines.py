@@ -366,7 +366,13 @@ DISTRIBUTIONS = (
     Line(
         "Termux, build with build's -w",
         "sagepip build -w -n -x --config-setting builddir=d .",
-        refused=r"not a directory: -n \(-w takes one, as in pip wheel",
+        {
+            "targets": (HERE,),
+            "directory": "dist",
+            "isolation": "none",
+            "config_settings": {"builddir": "d"},
+        },
+        without_effect=("--skip-dependency-check",),
     ),
     Line(
         "Termux, install",
@@ -416,13 +422,31 @@ DISTRIBUTIONS = (
     ),
     Line(
         "Yocto, install",
-        f"sage-pip-install --compile-bytecode=0 --prefix=p --destdir=d {WHEEL}",
-        refused=r"--compile-bytecode is not supported \(give --compile or --no-compile",
+        f"sage-pip-install --compile-bytecode=0 --interpreter '/usr/bin/env python3' --prefix=p "
+        f"--destdir=d {WHEEL}",
+        {
+            "targets": (DEMO,),
+            "missing": "warn",
+            "prefix": "p",
+            "root": "d",
+            "interpreter": "/usr/bin/env python3",
+            "force_reinstall": True,
+        },
     ),
     Line(
-        "Yocto, install",
-        f"sage-pip-install --interpreter /usr/bin/python3 --prefix=p --destdir=d {WHEEL}",
-        refused=r"--interpreter is not supported \(.*--python",
+        "Yocto, install with bytecode of other levels",
+        f"sage-pip-install --compile-bytecode=1 --destdir=d {WHEEL}",
+        refused=r"--compile-bytecode 1: no such choice \(one of 0",
+    ),
+    Line(
+        "Yocto, install without bytecode",
+        f"sage-pip-install --no-compile-bytecode --destdir=d {WHEEL}",
+        {"targets": (DEMO,), "missing": "warn", "root": "d", "compile": False},
+    ),
+    Line(
+        "an interpreter that is no path",
+        f"sage-pip-install --interpreter python3 {WHEEL}",
+        refused=r"not an interpreter: --interpreter python3 \(",
     ),
     Line(
         "Yocto, install, bytecode chosen as by pip",
@@ -431,13 +455,18 @@ DISTRIBUTIONS = (
     ),
     Line(
         "Buildroot, build",
-        "sagepip build -n -w .",
-        refused=r"-w takes one, as in pip wheel",
+        "sagepip build -n -w",
+        {"targets": (HERE,), "directory": "dist", "isolation": "none"},
+    ),
+    Line(
+        "Buildroot, build of a project that is named",
+        "sagepip build -n -w ./sub",
+        {"targets": ("dir:sub",), "directory": "sub/dist", "isolation": "none"},
     ),
     Line(
         "Buildroot, build in a bundle",
         "sagepip build -nw",
-        refused=r"-w needs a value",
+        {"targets": (HERE,), "directory": "dist", "isolation": "none"},
     ),
     Line(
         "Buildroot, build in another bundle",
@@ -448,12 +477,12 @@ DISTRIBUTIONS = (
         "Buildroot, its own installer",
         "sage-pip-install --purelib /usr/lib/python3/site-packages --script-kind posix "
         f"--headers /usr/include {WHEEL}",
-        refused=r"--purelib is not supported \(--prefix, --root or --target moves all",
+        refused=r"--purelib is not supported \(give --root STAGED --prefix /usr: all",
     ),
     Line(
         "Arch, FreeBSD: build",
         "sagepip build --wheel --no-isolation",
-        {"targets": (HERE,), "isolation": "none"},
+        {"targets": (HERE,), "directory": "dist", "isolation": "none"},
     ),
     Line(
         "Arch, FreeBSD: install",
@@ -475,7 +504,7 @@ DISTRIBUTIONS = (
         "sagepip build --skip-dependency-check --no-isolation --wheel --outdir d",
         {"targets": (HERE,), "isolation": "none", "directory": "d"},
         {"FLIT_NO_NETWORK": "1"},
-        without_effect=("--skip-dependency-check", "--wheel"),
+        without_effect=("--skip-dependency-check",),
     ),
     Line(
         "Gentoo, Alpine: build",

@@ -176,6 +176,7 @@ def _place(one: Destination, here: Path) -> dict[str, object]:
     plain = _plain(one.python)
     found: dict[str, object] = {"python": one.python.executable, "prefix": "", "target": ""}
     found["root"] = _relative(one.root, here)
+    found["interpreter"] = one.interpreter
     if one.scheme.purelib == one.scheme.data:
         found["target"] = _relative(one.scheme.data, here)
     elif one.scheme != plain.scheme:

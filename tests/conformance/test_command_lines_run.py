@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.build_fixtures import TINY_BACKEND, make_project
-from tests.e2e.commands import Settings, Terminal, error_line, installed, site_of
+from tests.e2e.commands import Settings, Terminal, installed, site_of
 from tests.guarantees import versions, violations_of_g1
 from tests.wheels import make_wheel
 
@@ -99,13 +99,35 @@ def test_fedora(terminal: Terminal) -> None:
 def test_arch(terminal: Terminal) -> None:
     """As python -m build without a TARGET, then as installer with --destdir and the wheel."""
     source = terminal.where / "source"
-    built = terminal.run("sagepip", "build", "--wheel", "--no-isolation", "-o", "dist", cwd=source)
+    built = terminal.run("sagepip", "build", "--wheel", "--no-isolation", cwd=source)
     (wheel,) = (source / "dist").glob("*.whl")
     assert built.stdout == f"{wheel}\n"
     terminal.install("--destdir", "pkg", "--prefix=/usr", wheel)
     check(terminal.where / "pkg/usr", "sourced", "1.0")
-    line = error_line(terminal.run("sagepip", "build", "-n", "-w", ".", cwd=source, status=2))
-    assert "-w takes" in line
+
+
+@pytest.mark.parametrize(
+    "words", [("-n", "-w"), ("-w", "-n", "-x", "--config-setting", "builddir=d", "."), ("-nw", ".")]
+)
+def test_buildroot_and_termux(terminal: Terminal, words: tuple[str, ...]) -> None:
+    """As python -m build with its -w, which takes no value: the wheel lies in dist."""
+    source = terminal.where / "source"
+    built = terminal.run("sagepip", "build", *words, cwd=source)
+    assert built.stdout == f"{source}/dist/sourced-1.0-py3-none-any.whl\n"
+    assert [one.name for one in (source / "dist").iterdir()] == ["sourced-1.0-py3-none-any.whl"]
+
+
+def test_yocto(terminal: Terminal) -> None:
+    """As python -m installer: scripts begin with what was named, and reinstalling renews them."""
+    wheel = "dist/wheeled-1-py3-none-any.whl"
+    script = terminal.where / "d/usr/bin/wheeled"
+    for interpreter in ("/usr/bin/env python3", "/opt/p y/bin/python"):
+        words = ("--compile-bytecode=0", "--interpreter", interpreter, "--prefix=/usr")
+        assert installed(terminal.install(*words, "--destdir=d", wheel)) == {"wheeled-1"}
+        check(terminal.where / "d/usr", "wheeled", "1")
+        text = script.read_text()
+        assert interpreter in text
+        assert text.startswith("#!/usr/bin/env python3\n") == (" python3" in interpreter)
 
 
 def test_conda(terminal: Terminal) -> None:

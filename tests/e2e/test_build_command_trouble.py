@@ -182,7 +182,6 @@ def test_bad_targets(terminal: Terminal) -> None:
         (2, "--sdist needs a source directory, not demo", ["--sdist", "demo"]),
         (2, f"--sdist needs a source directory, not {wheel}", ["--sdist", project, wheel]),
         (2, "--sdist and --sdist-then-wheel exclude", ["-s", "--sdist-then-wheel", project]),
-        (2, "not a directory: -n (-w takes one", ["-w", "-n", project]),
         (1, f"not a directory: {where}/file", ["-w", "file", project]),
         (1, f"not a directory: {where}/file", ["-w", "file/new", project]),
         (2, "--root is not supported (build installs nothing", ["--root", "x", project]),

@@ -127,8 +127,36 @@ def test_names_of_python_m_build(ask: Ask) -> None:
     for bad in ('{"a": {"b": "c"}}', '["a"]', '{"a": ["b", 1]}', "{"):
         with pytest.raises(UsageError, match="--config-json"):
             ask("--config-json", bad, "demo")
+    request = ask("-w", "-n", "demo")
+    assert (request.build.isolation, request.directory) == (
+        Isolation.NONE,
+        str(Path("dist").absolute()),
+    )
     with pytest.raises(UsageError, match="python -m build"):
-        ask("-w", "-n", "demo")
+        ask("-wn", "demo")
+    with pytest.raises(UsageError, match="run it for each"):
+        ask("--sdist", "--wheel", "demo")
+
+
+def test_where_python_m_build_stores(ask: Ask, tmp_path: Path) -> None:
+    """--wheel and -w alone store in the project's dist; a place that is named, or known, wins."""
+    for name in ("pyproject.toml", "sub/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def where(*words: str, **environ: str) -> str:
+        return ask(*words, **environ).directory.removeprefix(f"{tmp_path}/")
+
+    assert where("--wheel") == "dist"
+    assert where("-w", "sub") == "sub/dist"
+    assert where("-w", "sub", ".") == "sub"
+    assert where("--wheel", "./sub") == "sub/dist"
+    assert where("--wheel", ".", "./sub") == "dist"
+    assert where("--wheel", "-o", ".", "./sub") == str(tmp_path)
+    assert where("-o", "sub") == "sub"
+    assert where("--wheel", "-w", "y", ".") == "y"
+    assert where("--wheel", SAGE_SPKG_WHEELS="h") == "h"
+    assert where("-w", "sub", SAGE_SPKG_WHEELS="h") == "h"
 
 
 def test_isolation_from_what_is_installed(ask: Ask) -> None:

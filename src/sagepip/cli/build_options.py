@@ -43,13 +43,30 @@ _WHAT = (
 )
 _WHERE_TO = (
     Option(
-        ("-w", "-o", "--wheel-dir", "--outdir"),
+        ("-w", "--wheel-dir"),
         Kind.TEXT,
         Status.SAME,
         "wheel_dir",
         "store here, beside what is there; default: SAGE_SPKG_WHEELS, which keeps one wheel a "
-        "project (for sdists and without it: the current directory)",
+        "project (for sdists and without it: the current directory); -w without DIR is --wheel",
         "DIR",
+        alone="--wheel",
+    ),
+    Option(
+        ("-o", "--outdir"),
+        Kind.TEXT,
+        Status.OWN,
+        "wheel_dir",
+        "as --wheel-dir (the name of python -m build)",
+        "DIR",
+    ),
+    Option(
+        ("--wheel",),
+        Kind.ON,
+        Status.OWN,
+        "wheel",
+        "build wheels, which is the default, and store them as python -m build does where no "
+        "other place is named: in dist, in the project",
     ),
 )
 _BUILDING = (
@@ -98,7 +115,6 @@ _WITHOUT_EFFECT = (
     Option(
         ("--no-verify",), Kind.ON, Status.NO_EFFECT, "no_verify", advice="every wheel is checked"
     ),
-    Option(("--wheel",), Kind.ON, Status.NO_EFFECT, "wheel", advice="it is the default"),
     Option(
         ("-x", "--skip-dependency-check"),
         Kind.ON,

@@ -17,7 +17,7 @@ from sagepip.operations.requirements_file import ConfigSettings, read_requiremen
 from sagepip.operations.targets import SourceDirectory
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py")
-_BUILD_WHEEL = "-w takes one, as in pip wheel; what -w of python -m build means is the default"
+_BUILD_WHEEL = "-w takes one, as in pip wheel; for -w of python -m build write --wheel"
 
 
 def build_request(
@@ -35,7 +35,11 @@ def build_request(
         TargetError: a file or the target interpreter is not there.
     """
     files = [read_requirements(path, environ) for path in settings.items("requirement")]
-    targets = targets or ([] if files else [_project_here(settings)])
+    given, in_dist = settings.text("wheel_dir"), settings.flag("wheel")
+    if not (targets or files):
+        if project := _project_behind_w(settings):
+            given, in_dist = None, True
+        targets = [project or _project_here()]
     python = find_target_python(settings.text("python"), environ)
     build = _with_json(build_options(settings, files, environ), settings.text("config_json"))
     found = find_targets(targets, (), files, python)
@@ -47,7 +51,10 @@ def build_request(
             )
     if settings.flag("sdist") and settings.flag("sdist_then_wheel"):
         raise UsageError("--sdist and --sdist-then-wheel exclude each other", advice="give one")
-    directory, is_wheelhouse = _directory(settings, environ)
+    if settings.flag("sdist") and settings.flag("wheel"):
+        raise UsageError("--sdist and --wheel exclude each other", advice="run it for each")
+    here = _dist(targets) if in_dist else os.curdir
+    directory, is_wheelhouse = _directory(given, here, environ, sdist=settings.flag("sdist"))
     return BuildRequest(
         targets=found.targets,
         python=python,
@@ -62,35 +69,50 @@ def build_request(
     )
 
 
-def _project_here(settings: Settings) -> str:
+def _project_here() -> str:
     """Return what is built where nothing is named: as by python -m build, the project here.
 
     Raises:
-        UsageError: there is none here, or a project stands where -w takes a directory to store in.
+        UsageError: there is none here.
     """
-    directory = settings.text("wheel_dir")
-    if directory is not None and _is_project(directory):
-        raise UsageError(
-            f"nothing to build: -w takes the directory to store in, here {directory}",
-            advice=_BUILD_WHEEL,
-        )
     if not _is_project(os.curdir):
         raise UsageError("nothing to build", advice="give a TARGET or -r FILE; see --help")
     return os.curdir
+
+
+def _project_behind_w(settings: Settings) -> str | None:
+    """Return the project of ``python -m build -w PROJECT``.
+
+    Nothing to build and a directory to store in, as pip reads it, is no command; so where the
+    directory is a project -w was meant as build's.
+    """
+    pairs = settings.pairs("wheel_dir")
+    if settings.text("wheel_dir", variables=False) is None or pairs[-1][0] != "--wheel-dir":
+        return None
+    directory = pairs[-1][1]
+    return directory if _is_project(directory) else None
+
+
+def _dist(targets: Sequence[str]) -> str:
+    """Return where python -m build stores: in the project, if there is one and no more."""
+    (first, *others) = targets or (os.curdir,)
+    project = first if _is_project(first) and not others else os.curdir
+    return os.path.join(project, "dist")
 
 
 def _is_project(directory: str) -> bool:
     return any(os.path.isfile(os.path.join(directory, one)) for one in _PROJECT_FILES)
 
 
-def _directory(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool]:
+def _directory(
+    given: str | None, default: str, environ: Mapping[str, str], *, sdist: bool
+) -> tuple[str, bool]:
     """Return where to store, and whether that is the wheelhouse, which keeps one a project."""
-    given = settings.text("wheel_dir")
     wheelhouse = environ.get("SAGE_SPKG_WHEELS")
-    if settings.flag("sdist"):
-        return os.path.abspath(os.path.expanduser(given or os.curdir)), False
+    if sdist:
+        return os.path.abspath(os.path.expanduser(given or default)), False
     if given is None:
-        return os.path.abspath(wheelhouse or os.curdir), bool(wheelhouse)
+        return os.path.abspath(wheelhouse or default), bool(wheelhouse)
     if given.startswith("-") or (set(given) <= set("nsxv") and not os.path.isdir(given)):
         # python -m build -wn: the letters behind -w were meant for options.
         raise UsageError(f"not a directory: {given}", advice=_BUILD_WHEEL)

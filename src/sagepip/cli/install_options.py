@@ -113,6 +113,15 @@ WHERE_TO = (
         ("--destdir",), Kind.TEXT, Status.OWN, "root", "as --root (the name of installer)", "DIR"
     ),
     _same("-t", "--target", kind=Kind.TEXT, metavar="DIR", help="install straight into DIR"),
+    Option(
+        ("--interpreter",),
+        Kind.TEXT,
+        Status.OWN,
+        "interpreter",
+        "let scripts begin with this interpreter, a path or /usr/bin/env NAME, instead of the "
+        "target's; what is installed already is installed again",
+        "PATH",
+    ),
     _same("--break-system-packages", help="install though the Python is externally managed"),
     Option(
         ("--lock-timeout",),
@@ -213,6 +222,22 @@ BUILDING = (
     ),
     _same("--compile", dest="compile", help="write bytecode (the default)"),
     _same("--no-compile", kind=Kind.OFF, dest="compile", help="write no bytecode"),
+    Option(
+        ("--compile-bytecode",),
+        Kind.TEXT,
+        Status.OWN,
+        "compile",
+        "as --compile (the name of installer); for other levels run python -m compileall -o LEVEL",
+        "0",
+        choices=("0",),
+    ),
+    Option(
+        ("--no-compile-bytecode",),
+        Kind.OFF,
+        Status.OWN,
+        "compile",
+        "as --no-compile (the name of installer)",
+    ),
     Option(
         ("--build-timeout",),
         Kind.TEXT,

@@ -68,7 +68,8 @@ def build_request(
         no_deps=settings.flag("no_deps"),
         missing_dependencies=MissingDependencies(settings.text("missing_deps") or missing.value),
         upgrade=settings.flag("upgrade"),
-        force_reinstall=settings.flag("force_reinstall"),
+        # That its wheel is installed, identical, says nothing of what its scripts begin with.
+        force_reinstall=settings.flag("force_reinstall") or bool(destination.interpreter),
         ignore_installed=settings.flag("ignore_installed"),
         ignore_requires_python=settings.flag("ignore_requires_python"),
         accept_bad_record=_project_names(settings, "accept_bad_record"),
@@ -138,7 +139,29 @@ def _destination(settings: Settings, environ: Mapping[str, str]) -> Destination:
     python = start_finding_target_python(settings.text("python"), environ)
     # Loaded while the interpreter describes itself; it is needed soon.
     import_module("sagepip.operations.install")
-    return find_destination(python(), root=root, prefix=settings.text("prefix"), target=target)
+    return find_destination(
+        python(),
+        root=root,
+        prefix=settings.text("prefix"),
+        target=target,
+        interpreter=_interpreter(settings),
+    )
+
+
+def _interpreter(settings: Settings) -> str | None:
+    """Return what scripts are to begin with, or None for the target interpreter."""
+    text = settings.text("interpreter")
+    if text is None:
+        return None
+    env, _, name = text.partition(" ")
+    if not text.isprintable() or not (
+        os.path.isabs(text) and (env != "/usr/bin/env" or (name and len(name.split()) == 1))
+    ):
+        raise UsageError(
+            f"not an interpreter: --interpreter {text}",
+            advice="give an absolute path, or '/usr/bin/env NAME'",
+        )
+    return text
 
 
 def _project_names(settings: Settings, dest: str) -> frozenset[str]:

@@ -48,6 +48,7 @@ class Option:
         choices: the values allowed; empty for any. Of a flag that has some one may be given behind
             ``=``.
         advice: what to do instead of giving it, or why it has no effect.
+        alone: the option that it stands for where no value follows; empty if one must.
     """
 
     names: tuple[str, ...]
@@ -58,6 +59,7 @@ class Option:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     advice: str = ""
+    alone: str = ""
 
     @property
     def name(self) -> str:
@@ -102,6 +104,11 @@ class OptionTable:
         if option.status in (Status.REFUSED, Status.LEFT_TO_PIP, Status.OTHERS):
             raise UsageError(f"{name} is not supported", advice=option.advice)
         return option
+
+    @cached_property
+    def may_stand_alone(self) -> frozenset[str]:
+        """The short options whose value may be missing."""
+        return frozenset(name for option in self.options if option.alone for name in option.names)
 
     def takes_value(self, name: str) -> bool | None:
         """Return what :attr:`Option.takes_value` says of an option; raises as :meth:`get` does."""

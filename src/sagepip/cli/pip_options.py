@@ -83,15 +83,13 @@ _OTHER_PLATFORM = "give the interpreter to install for with --python"
 _BACKEND = "pip 23.1 removed it; use --config-settings"
 _REQUIREMENTS = "put the requirements into a file and give it with -r"
 
-_SCHEME = "--prefix, --root or --target moves all directories of the scheme together"
+_SCHEME = "give --root STAGED --prefix /usr: all directories of the scheme move together"
 
 # Options of installer, of the programs that distributions have made of it, and of gpep517.
 _INSTALLER = _options(
     Status.REFUSED,
     Kind.WHOLE,
     {
-        "--compile-bytecode": "give --compile or --no-compile",
-        "--interpreter": "give the interpreter to install for with --python",
         **dict.fromkeys(("--purelib", "--platlib", "--headers", "--scripts", "--data"), _SCHEME),
         "--script-kind": "leave it out: scripts are made for the platform that sagepip runs on",
         "--backend": "leave it out: the backend is the one that pyproject.toml names",

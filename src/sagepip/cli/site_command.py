@@ -82,9 +82,12 @@ def read_command_line(
     """
     table = form.table
     given, words = list[Given](), list[str]()
-    for word in read_words(invocation.words, table.takes_value):
+    for word in read_words(invocation.words, table.takes_value, table.may_stand_alone):
         if word.name:
-            given.append(Given.by_word(table.get(word.name), word.value))
+            option = table.get(word.name)
+            if word.value is None and option.alone:
+                option = table.get(option.alone)
+            given.append(Given.by_word(option, word.value))
             continue
         if not leading_name or word.value != leading_name or word.literal:
             words.append(word.value or "")

@@ -66,12 +66,19 @@ class Destination:
         scheme: the final paths.
         root: the absolute DESTDIR, or an empty string.
         is_default: whether these are the interpreter's own schemes (no option moved them).
+        interpreter: what scripts begin with instead of the target interpreter; empty for that.
     """
 
     python: TargetPython
     scheme: Scheme
     root: str
     is_default: bool
+    interpreter: str = ""
+
+    @property
+    def script_interpreter(self) -> str:
+        """What scripts begin with."""
+        return self.interpreter or self.python.executable
 
     def live(self, path: str) -> str:
         """Return where the final absolute ``path`` lies on disk now."""
@@ -106,6 +113,7 @@ def find_destination(
     root: str | None = None,
     prefix: str | None = None,
     target: str | None = None,
+    interpreter: str | None = None,
 ) -> Destination:
     """Work out the destination from the options, with pip's meaning of them.
 
@@ -114,6 +122,7 @@ def find_destination(
         root: ``--root``: everything lies below this directory.
         prefix: ``--prefix``: the scheme of the interpreter moved to another prefix.
         target: ``--target``: modules go straight into this directory.
+        interpreter: ``--interpreter``: what scripts begin with.
 
     Raises:
         UsageError: options that exclude each other.
@@ -140,6 +149,7 @@ def find_destination(
         scheme=scheme,
         root="" if not root or os.path.abspath(root) == "/" else os.path.abspath(root),
         is_default=prefix is None and target is None and not root,
+        interpreter=interpreter or "",
     )
 
 

@@ -9,7 +9,7 @@ Names are never abbreviated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
@@ -32,13 +32,18 @@ class Word:
     literal: bool = False
 
 
-def read_words(words: Sequence[str], takes_value: Callable[[str], bool | None]) -> Iterator[Word]:
+def read_words(
+    words: Sequence[str],
+    takes_value: Callable[[str], bool | None],
+    may_stand_alone: Collection[str] = (),
+) -> Iterator[Word]:
     """Read options and operands, one at a time.
 
     Args:
         words: the words, without the program's name.
         takes_value: tells whether an option takes a value, None for one that may take one behind
             ``=`` only; raises UsageError for one that does not exist.
+        may_stand_alone: short options that take a value unless another option follows, or nothing.
 
     Yields:
         What was read, in its order.
@@ -73,6 +78,8 @@ def read_words(words: Sequence[str], takes_value: Callable[[str], bool | None]) 
                     continue
                 if word[index:]:
                     yield Word(start, name, word[index:])
+                elif name in may_stand_alone and (at == len(words) or words[at].startswith("-")):
+                    yield Word(start, name)
                 else:
                     yield Word(start, name, _next_word(words, at, name))
                     at += 1

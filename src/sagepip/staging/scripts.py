@@ -10,6 +10,8 @@ from typing import BinaryIO, cast
 # The kernel cuts the line after this many bytes (Linux before 5.1; others still do).
 _KERNEL_LIMIT = 127
 _LINE = 512
+# Looks the interpreter up when the script is run: a program and its argument, not a path.
+_ENV = b"/usr/bin/env "
 # Where a path does not fit: as installer, uv and distlib (so pip) write it, quoted in their ways.
 _THROUGH_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n")
 
@@ -21,6 +23,8 @@ def shebang(interpreter: str) -> bytes:
     first, on lines that Python takes for a string (as distlib and installer do it).
     """
     path = interpreter.encode("utf-8", "surrogateescape")
+    if path.startswith(_ENV):
+        return b"#!" + path + b"\n"
     if b" " not in path and b"\t" not in path and len(path) + 3 <= _KERNEL_LIMIT:
         return b"#!" + path + b"\n"
     quoted = shlex.quote(interpreter).encode("utf-8", "surrogateescape")

@@ -268,7 +268,7 @@ class _Writer(WheelDestination):
 
     def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
         """Write the script of an entry point."""
-        interpreter = self.destination.python.executable
+        interpreter = self.destination.script_interpreter
         _, data = Script(name, module, attr, section).generate(interpreter, "posix")
         body = data[data.index(b"# -*- coding") :]
         return self._write("scripts", name, shebang(interpreter) + body, True)
@@ -285,7 +285,7 @@ class _Writer(WheelDestination):
             if "/" not in name:
                 gate.check_script_name(self.wheel, name)
             hashing = HashingStream(member.stream, member.expected)
-            script = with_shebang(cast(BinaryIO, hashing), self.destination.python.executable)
+            script = with_shebang(cast(BinaryIO, hashing), self.destination.script_interpreter)
             if script is not None:
                 entry = self._write(scheme, name, script, True)
                 member.verify(hashing.digest())

@@ -91,6 +91,28 @@ TRIES = {
     ),
     "in a constraint": Try("alone", words=("-c", "{constraints}")),
     "in a constraint, for all": Try("alone\nlib==1.0", MISSING, words=("-c", "{constraints}")),
+    "in a constraint, wrong": Try("alone", MISMATCH, words=("-c", "{wrong}")),
+    "in a constraint that a constraint includes": Try("alone", words=("-c", "{including}")),
+    "in a constraint that a constraint includes, for all": Try(
+        "alone\nlib==1.0", MISSING, words=("-c", "{including}")
+    ),
+    "in an included constraint, for a path": Try(
+        "{wheels}/lib-1.0-py3-none-any.whl", MISSING, words=("-c", "{including}")
+    ),
+    "in a constraint, for a path": Try(
+        "{wheels}/alone-1.0-py3-none-any.whl", MISSING, words=("-c", "{constraints}")
+    ),
+    "in a constraint that the file includes": Try("-c {constraints}\nalone"),
+    "in a constraint that the file includes, for all": Try(
+        "-c {including}\nalone\nlib==1.0", MISSING
+    ),
+    "in a constraint by its URL": Try("-c file://{including}\nalone\nlib==1.0", MISSING),
+    "not asked for by an included constraint": Try(
+        "alone\nlib==1.0",
+        words=("-c", "{including}", "--no-require-hashes"),
+        installed=frozenset({"alone", "lib"}),
+    ),
+    "a constraint of something else": Try("lib==1.0", MISSING, words=("-c", "{including}")),
 }
 
 
@@ -115,8 +137,14 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     found = {one.name.partition("-")[0]: hash_of(one, "sha256") for one in (alone, lib, user)}
     constraints = home / "constraints.txt"
     constraints.write_text(f"alone==1.0 --hash=sha256:{found['alone']}\n")
+    (home / "wrong.txt").write_text(f"alone==1.0 --hash=sha256:{'0' * 64}\n")
+    (home / "sub").mkdir()
+    (home / "sub/first.txt").write_text("# nothing but\n--constraint=second.txt\n")
+    (home / "sub/second.txt").write_text(f"other>1\n-c file://{constraints}\n")
     return {
         **found,
+        "wrong": str(home / "wrong.txt"),
+        "including": str(home / "sub/first.txt"),
         "ALONE512": hash_of(alone, "sha512").upper(),
         "zeros": "0" * 64,
         "wheels": str(wheels),

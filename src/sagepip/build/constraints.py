@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.requirements import Requirement
 
-from sagepip.build.requirements_text import logical_lines
+from sagepip.build.requirements_text import constraint_lines
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
-
-_INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Constraints:
 
     def __init__(self, paths: Iterable[str], markers: Mapping[str, str]) -> None:
         self._by_name: dict[str, list[Constraint]] = {}
-        for one in (one for path in paths for one in _read(path, ())):
+        for one in (one for path in paths for one in _read(path)):
             marker = one.requirement.marker
             if marker is None or marker.evaluate({**markers, "extra": ""}):
                 name = canonical_name(one.requirement.name)
@@ -70,17 +67,10 @@ class Constraints:
         return next((one for one in constraints if not one.admits(version)), None)
 
 
-def _read(path: str, including: tuple[str, ...]) -> Iterator[Constraint]:
-    identity = os.path.realpath(path)
-    if identity in including:
-        raise TargetError(f"{path} includes itself", advice="take one of the -c lines out")
-    for number, line in logical_lines(path, os.environ):
+def _read(path: str) -> Iterator[Constraint]:
+    for origin, line in constraint_lines(path, os.environ):
         if line.startswith("-"):
-            if match := _INCLUDING.fullmatch(line):
-                inner = os.path.join(os.path.dirname(path), match["path"])
-                yield from _read(inner, (*including, identity))
             continue  # how to reach an index is of no interest here
-        origin = f"{path}, line {number}"
         try:
             requirement = parse_requirement(line)
         except BadRequirement as error:

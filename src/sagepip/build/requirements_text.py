@@ -6,6 +6,7 @@ pip's order.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -13,6 +14,7 @@ from sagepip.ground.errors import TargetError
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_INCLUDING = re.compile(r"(?:-[cr]\s*|--(?:constraint|requirement)(?:=|\s+))(?P<path>.+)")
 _CODING = re.compile(rb"#.*coding[:=]\s*([-\w.]+)")
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -41,6 +43,47 @@ def logical_lines(path: str, environ: Mapping[str, str]) -> Iterator[tuple[int, 
         line = _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
         if line:
             yield number, line
+
+
+def constraint_lines(
+    path: str, environ: Mapping[str, str], including: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Read the lines of a constraint file, and of the files that it includes, that say something.
+
+    Args:
+        path: the file.
+        environ: the values of ``${VARIABLES}``.
+        including: the resolved paths of the files that include it.
+
+    Yields:
+        Where a line stands, ``FILE, line N``, and its text; lines that include have been followed.
+
+    Raises:
+        TargetError: a file cannot be read or decoded, is on the network, or includes itself.
+    """
+    identity = os.path.realpath(path)
+    if identity in including:
+        raise TargetError(f"{path} includes itself", advice="take one of the -c lines out")
+    for number, line in logical_lines(path, environ):
+        origin = f"{path}, line {number}"
+        if match := _INCLUDING.fullmatch(line):
+            inner = _included(match["path"].strip(), path, origin)
+            yield from constraint_lines(inner, environ, (*including, identity))
+        else:
+            yield origin, line
+
+
+def _included(named: str, path: str, origin: str) -> str:
+    scheme, colon, rest = named.partition(":")
+    if colon and scheme.lower() == "file":
+        from urllib.parse import unquote, urlsplit
+
+        named = unquote(urlsplit(named).path)
+    elif colon and rest.startswith("//"):
+        raise TargetError(
+            f"{origin}: a constraint file on the network: {named}", advice="download it first"
+        )
+    return os.path.join(os.path.dirname(path), named)
 
 
 def _decoded(path: str) -> str:

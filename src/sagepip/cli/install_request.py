@@ -8,7 +8,7 @@ from importlib import import_module
 
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
-from sagepip.build.requirements_text import logical_lines
+from sagepip.build.requirements_text import constraint_lines
 from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
@@ -236,7 +236,7 @@ def hash_checking(
     stated = any(line.hashes for file in files for line in file.requirements) or any(
         "--hash" in text.split("=")[0].split() or " --hash=" in text
         for path in constraints
-        for _, text in logical_lines(path, environ)
+        for _, text in constraint_lines(path, environ)
     )
     if required or (stated and not lenient):
         return HashChecking.REQUIRED

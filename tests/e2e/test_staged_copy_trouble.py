@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from bench.environment import console_script
 from bench.observer import observe
 from bench.observing import sizes_of
 
+from sagepip.ground.errors import CommitError
 from sagepip.operations.staged_copy import CopyRequest, staged_copy
 from tests.crash.strace import clean_environment, has_strace
 from tests.e2e.commands import Done, Terminal, error_line
@@ -482,7 +484,8 @@ def test_full_disk(words: list[str], terminal: Terminal, staged: Path, prefix: P
         write(staged, {"lib/a": "a", "lib/big": b"x" * (2 << 20), "lib/old": "new"})
         before = snapshot(staged)
         line = error_line(terminal.run(COPY, *words, staged, prefix, status=1))
-        assert "No space left" in line
+        assert f"a copy of {staged} needs 2.0 MiB; {prefix}/lib has" in line
+        assert line.endswith("free (make space)")
         assert published(prefix) == {"lib/old": (0o100644, b"old")}
         assert snapshot(staged) == before
         (staged / "lib/big").unlink()
@@ -491,6 +494,21 @@ def test_full_disk(words: list[str], terminal: Terminal, staged: Path, prefix: P
         assert not words or list(staged.iterdir()) == []
     finally:
         subprocess.run(["umount", "--lazy", prefix], check=True)
+
+
+def test_space_that_goes_meanwhile(
+    staged: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's copying names no file in its error: the message names the tree."""
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "copy_file_range", fail, raising=False)
+    write(staged, {"lib/a": "a"})
+    with pytest.raises(CommitError, match=rf"^cannot stage {staged}: No space left on device"):
+        staged_copy(CopyRequest(str(staged), str(prefix)))
+    assert not prefix.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

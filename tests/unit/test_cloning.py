@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sagepip.ground.cloning import Cloner
+from sagepip.ground.cloning import Cloner, shares_blocks
 
 CONTENT = bytes(range(256)) * 5000
 needs_range = pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="needs copy_file_range")
@@ -140,3 +140,14 @@ def test_tree(tmp_path: Path) -> None:
     assert os.readlink(copy / "d/link") == "nowhere"
     for path in (copy, copy / "d", copy / "d/e"):
         assert path.stat().st_mtime_ns == 1_234_567_891
+
+
+def test_asking_for_shared_blocks_leaves_nothing(tmp_path: Path) -> None:
+    """It is asked with a file that has no name; where it cannot be asked the answer is no."""
+    (tmp_path / "a").write_bytes(b"x" * 10_000)
+    answer = shares_blocks(str(tmp_path / "a"), str(tmp_path))
+    assert answer is shares_blocks(str(tmp_path / "a"), str(tmp_path))
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"x" * 10_000
+    assert not shares_blocks(str(tmp_path / "absent"), str(tmp_path))
+    assert not shares_blocks(str(tmp_path / "a"), "/proc")

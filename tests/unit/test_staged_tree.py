@@ -9,6 +9,9 @@ import pytest
 
 from sagepip.ground.destination import LiveRoot
 from sagepip.ground.errors import TargetError
+from sagepip.ground.free_space import NoSpace
+from sagepip.staging import copy_space
+from sagepip.staging.copy_space import check_copy_fits
 from sagepip.staging.staged_tree import StagedTree, read_staged_tree
 from sagepip.staging.tree_staging import TreeStaging
 from sagepip.transaction.staging_area import StagingArea
@@ -97,3 +100,39 @@ def test_moved_back_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert read_staged_tree(str(base)).files == tree.files
     assert (base / "b").read_text() == "theirs"
     assert f"cannot move {base}/b back" in capsys.readouterr().err
+
+
+def test_space_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot fit is refused; hard links count once, links and what is renamed not at all."""
+    base, prefix = tmp_path / "t", tmp_path / "prefix"
+    tree_of(base, "lib/a", "share/c")
+    (base / "lib/a").write_bytes(bytes(3000))
+    os.link(base / "lib/a", base / "lib/b")
+    (base / "lib/s").symlink_to("a")
+    (base / "share/c").write_bytes(bytes(1000))
+    tree = read_staged_tree(str(base))
+
+    def room(free: int) -> None:
+        # In use are a million bytes, so that each file has to be looked at.
+        found = os.statvfs_result((1, 1, free + 1_000_000, free, free, 0, 0, 0, 0, 255))
+        monkeypatch.setattr(os, "statvfs", lambda _: found)
+
+    monkeypatch.setattr("sagepip.staging.copy_space.shares_blocks", lambda *_: False)
+    room(4000)
+    check_copy_fits(tree, str(prefix), move=False)
+    room(3999)
+    with pytest.raises(NoSpace, match=rf"{base} needs 3\.9 KiB; {tmp_path} has .* \(.*--move\)"):
+        check_copy_fits(tree, str(prefix), move=False)
+    check_copy_fits(tree, str(prefix), move=True)
+    real = copy_space._place
+    monkeypatch.setattr(copy_space, "_place", lambda path: (real(path)[0], -1))
+    with pytest.raises(NoSpace, match=r"needs 3\.9 KiB.* \(make space\)"):
+        check_copy_fits(tree, str(prefix), move=True)
+    with pytest.raises(NoSpace, match=r"needs 3\.9 KiB.* \(make space\)"):
+        check_copy_fits(tree, str(prefix), move=False)
+    monkeypatch.setattr("sagepip.staging.copy_space.shares_blocks", lambda *_: True)
+    check_copy_fits(tree, str(prefix), move=True)
+    monkeypatch.setattr("sagepip.staging.copy_space.shares_blocks", lambda *_: False)
+    room(1_000_000)
+    check_copy_fits(tree, str(prefix), move=False)  # as much as all that is there
+    assert not prefix.exists()

@@ -37,6 +37,10 @@ _PRIVATE = 0o600
 Owner = tuple[int, int]
 
 
+# FICLONE: the bits of the direction are swapped on PowerPC, MIPS, SPARC and Alpha.
+_SHARE = (0x40049409, 0x80049409)
+
+
 class Cloner:
     """Copies files, links and directories; hard links among what it copied stay hard links."""
 
@@ -266,3 +270,27 @@ def _mode(found: os.stat_result, given: bool) -> int:
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
+
+
+def shares_blocks(source: str, directory: str) -> bool:
+    """Whether a copy of a file takes no space in a directory (btrfs, XFS and the like).
+
+    Args:
+        source: the file.
+        directory: where the copy would be; nothing that has a name is made there.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return False
+    import ctypes
+
+    try:
+        with (
+            open(source, "rb") as read,
+            open(os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), "wb") as write,
+        ):
+            ioctl = ctypes.CDLL(None).ioctl
+            return any(
+                ioctl(write.fileno(), ctypes.c_ulong(call), read.fileno()) == 0 for call in _SHARE
+            )
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""Whether what is going to be unpacked can fit, asked before anything of it is written."""
+"""Whether what is going to be unpacked or copied can fit, asked before anything is written."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from sagepip.ground.errors import TargetError
 
 
 class NoSpace(TargetError):
-    """What is going to be unpacked cannot fit."""
+    """What is going to be unpacked or copied cannot fit."""
 
 
-def check_space(directory: str, needed: int, what: str) -> None:
+def check_space(
+    directory: str,
+    needed: int,
+    what: str,
+    *,
+    when: str = " when unpacked",
+    advice: str = "make space; if that is far more than it should need, do not use it",
+) -> None:
     """Refuse what cannot fit into a file system; what takes more than it says may still not.
 
     Args:
         directory: where it is going to be written; what is not there yet counts as its parent.
         needed: how many bytes it has, as it says itself.
         what: of it, for the message.
+        when: it needs so much, likewise.
+        advice: likewise.
 
     Raises:
         NoSpace: it does not fit.
@@ -25,8 +34,8 @@ def check_space(directory: str, needed: int, what: str) -> None:
     free = _free(directory)
     if free is not None and needed > free:
         raise NoSpace(
-            f"{what} needs {_size(needed)} when unpacked; {directory} has {_size(free)} free",
-            advice="make space; if that is far more than it should need, do not use it",
+            f"{what} needs {_size(needed)}{when}; {directory} has {_size(free)} free",
+            advice=advice,
         )
 
 

@@ -19,6 +19,7 @@ from sagepip.ground.errors import (
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.timing import TimeSpent, phase, take
 from sagepip.operations.manifest import Manifest
+from sagepip.staging.copy_space import check_copy_fits
 from sagepip.staging.staged_tree import StagedTree, read_staged_tree
 from sagepip.staging.tree_staging import TreeStaging
 from sagepip.transaction.copy_planner import CopyPlanner
@@ -160,6 +161,7 @@ class _Copy:
         with phase("recover"):
             for home in self._homes:
                 tidy(home, request.lock_timeout)
+        check_copy_fits(self._tree, self._prefix, move=request.move)
         with begin_transaction(
             self._homes[0], self._territory(), self._homes[1:], self._modules
         ) as transaction:
@@ -223,8 +225,9 @@ class _Copy:
             else:
                 staging.copy()
         except OSError as error:
+            what = self._tree.path if error.filename is None else error.filename
             raise CommitError(
-                f"cannot stage {error.filename}: {error.strerror}",
+                f"cannot stage {what}: {error.strerror}",
                 advice=f"nothing was changed; is there space below {transaction.directory}?",
             ) from error
 

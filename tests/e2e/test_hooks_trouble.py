@@ -15,8 +15,8 @@ import pytest
 from bench.environment import console_script
 
 from tests.e2e.build_fixtures import make_project, make_tiny_backend
-from tests.e2e.commands import Done, Terminal
-from tests.guarantees import snapshot
+from tests.e2e.commands import Done, Terminal, error_line, site_of
+from tests.guarantees import snapshot, versions
 from tests.wheels import make_wheel
 
 # A backend that can make the wheel of its project, then does what the test says. ``{wheel}`` is
@@ -302,6 +302,45 @@ def test_hook_that_makes_its_wheel_all_the_same(
     assert done.stderr == ""
     assert marked(terminal) == []
     assert list(terminal.temporary.iterdir()) == []
+
+
+# A hook runs with the rights of the user and can write everywhere. What it writes into the live
+# site, what the installation is refused with then, and else who finds it, with what status.
+ELSEWHERE: dict[str, tuple[str, str, str, int]] = {
+    "where its wheel goes": ("demo.py", "demo.py is in the way; it belongs to no", "", 0),
+    "metadata as its wheel has": ("demo-1.0.dist-info/METADATA", "has no RECORD", "", 0),
+    "over another distribution": ("other.py", "", "verify", 4),
+    "a module of its own": ("stray.py", "", "verify", 0),
+    "a .pth file": ("stray.pth", "", "doctor", 4),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_hook_that_writes_into_the_live_site(
+    terminal: Terminal, project: Path, session_cache: Path, case: str
+) -> None:
+    """What it leaves there is nobody's: never taken for the wheel's, nor replaced, but found."""
+    name, refusal, finder, status = ELSEWHERE[case]
+    prefix = terminal.where / "prefix"
+    terminal.install("--prefix", prefix, project.parent / "wheels/other-1.0-py3-none-any.whl")
+    path = site_of(prefix) / name
+    write_backend(
+        project,
+        f"os.makedirs({str(path.parent)!r}, exist_ok=True); "
+        f"open({str(path)!r}, 'w').write('import no_such_module'); return good(wheel_directory)",
+    )
+    done = install(terminal, project, session_cache, "--prefix", str(prefix))
+    assert path.read_text() == "import no_such_module"
+    assert versions(site_of(prefix), "other") == ["1.0"]
+    if refusal:
+        assert done.returncode == 1
+        assert refusal in error_line(done)
+        assert not (site_of(prefix) / "demo-1.0.dist-info/RECORD").exists()
+        return
+    assert done.returncode == 0, done.stderr
+    assert versions(site_of(prefix), "demo") == ["1.0"]
+    found = terminal.run("sagepip", finder, "-v", "--prefix", prefix, status=status)
+    assert name in found.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from sagepip.ground.destination import Destination, find_destination
-from sagepip.ground.errors import CommitError, LockError, RecoveryError, SagepipError
+from sagepip.ground.errors import (
+    CommitError,
+    LockError,
+    RecoveryError,
+    SagepipError,
+    TargetError,
+)
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.install import install
 from sagepip.operations.request import InstallRequest
@@ -148,6 +154,42 @@ BROKEN: dict[str, tuple[Prepare, type[SagepipError], str]] = {
     ),
     "a journal that is a pipe": (_pipe(".sagepip/journal"), RecoveryError, "journal"),
 }
+
+
+@pytest.mark.parametrize("target", ["missing", "../../../elsewhere/missing", "there"])
+def test_site_that_is_a_link(tmp_path: Path, target: str) -> None:
+    """A link is followed, to what is missing as well; it stays, and is the same site."""
+    destination = find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))
+    site = Path(destination.scheme.purelib)
+    site.parent.mkdir(parents=True)
+    (site.parent / "there").mkdir()
+    site.symlink_to(target)
+    for wheel in _wheels(tmp_path / "wheels"):
+        _put(destination, wheel)
+    assert versions(site, "aa") == ["2"]
+    assert os.readlink(site) == target
+    assert site.resolve() == Path(destination.site)
+    uninstall(UninstallRequest(("aa",), destination))
+    assert sorted(os.listdir(site)) == [".sagepip"]
+
+
+@pytest.mark.parametrize(
+    "links", [{"": "site-packages"}, {"": "a", "a": "b", "b": "site-packages"}]
+)
+@pytest.mark.parametrize("place", ["site-packages", "prefix"])
+def test_links_in_a_circle(tmp_path: Path, links: dict[str, str], place: str) -> None:
+    """A site, or a prefix, that leads to itself is told before anything looks at it."""
+    home = tmp_path / "prefix"
+    if place == "site-packages":
+        plain = find_destination(TargetPython.running(), prefix=str(home))
+        home = Path(plain.scheme.purelib)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    for name, target in links.items():
+        (home.parent / (name or home.name)).symlink_to(target.replace("site-packages", home.name))
+    with pytest.raises(TargetError, match=r"leads to no directory: .*symbolic links") as caught:
+        find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))
+    assert str(home) in str(caught.value)
+    assert caught.value.advice
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -10,7 +10,7 @@ def main() -> None:
     """Fuzz one target; the flags are libFuzzer's. The process ends by itself."""
     atheris = import_module("atheris")
     with atheris.instrument_imports(
-        include=["sagepip", "packaging", "configparser", "csv", "zipfile", "shlex"]
+        include=["sagepip", "packaging", "configparser", "csv", "zipfile", "tarfile", "shlex"]
     ):
         targets = import_module("tests.fuzz.targets")
     check = targets.TARGETS[sys.argv.pop(1)].check

@@ -24,4 +24,9 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("journal", b"[" * 100_000),
     ("words", b"a;" + _DEEP),
     ("words", b"PIP_VERBOSE=" + _DIGITS),
+    ("words", _DIGITS + b"G"),
+    ("zip", write_zip([Entry("", b"")])),
+    ("holder", b"1 host nan sagepip"),
+    ("holder", b"1 host 1e300 sagepip"),
+    ("holder", b"1 host 1.0 \x1b[31msagepip\nmore"),
 )

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 # Imported here and not only where it is used: a fuzzer watches what is imported with this module.
@@ -21,14 +16,19 @@ import packaging.specifiers
 import packaging.utils
 import packaging.version  # noqa: F401
 
+from sagepip.build.cache_bound import size_bound
 from sagepip.cli.build_options import BUILD
-from sagepip.cli.environment import given_by_install_flags, given_by_pip_variables
+from sagepip.cli.environment import (
+    build_timeout,
+    given_by_install_flags,
+    given_by_pip_variables,
+    lock_timeout,
+)
 from sagepip.cli.install_options import INSTALL
 from sagepip.cli.option import OptionTable
-from sagepip.cli.settings import Given
+from sagepip.cli.settings import Given, Settings
 from sagepip.cli.trace_text import report_lines
 from sagepip.cli.uninstall_options import UNINSTALL
-from sagepip.ground.errors import SagepipError
 from sagepip.ground.headers import Headers
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.trace_recorder import OPENING
@@ -49,6 +49,8 @@ from sagepip.transaction.record import (
     parse_record,
 )
 from tests.corpus.raw_zip import Entry, write_zip
+from tests.fuzz import archives, sites
+from tests.fuzz.target import Target, may_refuse, place, text_of
 from tests.wheels import digest
 
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -66,48 +68,10 @@ _TEXTS = (*_MEMBERS, f"{_INFO}/RECORD")
 _TABLES: tuple[OptionTable, ...] = (INSTALL, BUILD.table, UNINSTALL.table)
 
 
-@dataclass(frozen=True)
-class Target:
-    """One parser.
-
-    Attributes:
-        check: gives it some bytes; raises what is a finding.
-        seeds: inputs to begin with.
-    """
-
-    check: Callable[[bytes], None]
-    seeds: tuple[bytes, ...]
-
-
-@contextmanager
-def _may_refuse(*errors: type[Exception]) -> Iterator[None]:
-    refusals: tuple[type[Exception], ...] = (SagepipError, *errors)
-    try:
-        yield
-    except refusals as error:
-        # The line that a user gets is made of it.
-        assert str(error)
-
-
-def _text(data: bytes) -> str | None:
-    """Return the text that a reader of files gets, or None where it does not get so far."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _place() -> Path:
-    """Return the directory of this process for files; it is left to whoever made TMPDIR."""
-    place = Path(tempfile.gettempdir()) / f"sagepip-fuzz-{os.getpid()}"
-    (place / ".sagepip").mkdir(parents=True, exist_ok=True)
-    return place
-
-
 def _wheel(data: bytes) -> None:
-    path = _place() / WHEEL
+    path = place() / WHEEL
     path.write_bytes(data)
-    with _may_refuse():
+    with may_refuse():
         check_wheel(str(path))
 
 
@@ -122,37 +86,37 @@ def _member(data: bytes) -> None:
 
 
 def _record(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     if text is None:
         return
-    with _may_refuse(BadRecord):
+    with may_refuse(BadRecord):
         parse_installed_files(text, "demo.egg-info")
-    with _may_refuse(BadRecord):
+    with may_refuse(BadRecord):
         rows = parse_record(text)
         again = parse_record(format_record(rows).decode("utf-8"))
         assert again == sorted(rows, key=lambda one: one.path)
-    with _may_refuse():
+    with may_refuse():
         read = read_record(WHEEL, text)
         check_record(WHEEL, read, {row.path: row.size or 0 for row in read}, _INFO)
 
 
 def _requirements(data: bytes) -> None:
-    path = _place() / "requirements.txt"
+    path = place() / "requirements.txt"
     path.write_bytes(data)
-    with _may_refuse():
+    with may_refuse():
         for line in read_requirements(str(path), {"HOME": "/home"}).requirements:
             parse = parse_editable if line.editable else parse_target
-            with _may_refuse():
+            with may_refuse():
                 parse(line.text, lambda: TargetPython.running().markers)
 
 
 def _journal(data: bytes) -> None:
     """Read bytes as a journal: as they are, and as the body under a right checksum."""
-    site = str(_place())
+    site = str(place())
     head = f"sagepip-journal 1 {hashlib.sha256(data).hexdigest()}\n".encode()
     for content in (data, head + data + b"\n"):
         Path(journal_path(site)).write_bytes(content)
-        with _may_refuse():
+        with may_refuse():
             journal = read_journal(site)
             if journal is None:
                 continue
@@ -167,10 +131,10 @@ def _journal(data: bytes) -> None:
 
 
 def _entry_points(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     if text is None:
         return
-    with _may_refuse():
+    with may_refuse():
         scripts = gate.check_scripts(WHEEL, text)
         assert gate.check_scripts(WHEEL, gate.format_scripts(scripts)) == sorted(
             scripts, key=lambda one: [s.section for s in scripts].index(one.section)
@@ -178,17 +142,17 @@ def _entry_points(data: bytes) -> None:
 
 
 def _metadata(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     if text is None:
         return
     headers = Headers(text)
-    with _may_refuse():
+    with may_refuse():
         gate.check_wheel_version(WHEEL, headers)
-    with _may_refuse():
+    with may_refuse():
         gate.check_metadata(WHEEL, headers, "demo", "1.0")
-    with _may_refuse():
+    with may_refuse():
         gate.check_requires_python(WHEEL, headers, TargetPython.running())
-    with _may_refuse():
+    with may_refuse():
         check_requirements(WHEEL, headers)
 
 
@@ -197,26 +161,30 @@ def _words(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     words = [one for one in text.replace("\0", "").split("\n") if one]
     for table in _TABLES:
-        with _may_refuse():
+        with may_refuse():
             for one in read_words(words, table.takes_value):
                 if one.name:
                     Given.by_word(table.get(one.name), one.value)
-    with _may_refuse():
+    with may_refuse():
         given_by_install_flags(INSTALL, {"SAGE_PIP_INSTALL_FLAGS": " ".join(words)})
     variables = dict(one.split("=", 1) for one in words if "=" in one)
-    with _may_refuse():
+    with may_refuse():
         list(given_by_pip_variables(INSTALL, variables))
     for word in words:
+        for name in ("SAGEPIP_LOCK_TIMEOUT", "SAGEPIP_BUILD_TIMEOUT", "SAGEPIP_CACHE_MAX_SIZE"):
+            for read in (lock_timeout, build_timeout, lambda _, environ: size_bound(environ)):
+                with may_refuse():
+                    read(Settings([]), {name: word})
         for parse in (parse_target, parse_editable):
-            with _may_refuse():
+            with may_refuse():
                 parse(word, lambda: TargetPython.running().markers)
 
 
 def _trace(data: bytes) -> None:
     """Read lines of a trace, and put together what they tell in all its forms."""
-    path = _place() / "trace"
+    path = place() / "trace"
     path.write_bytes(data)
-    with _may_refuse():
+    with may_refuse():
         summary = summarise([str(path)])
         json.dumps([as_json(summary), chrome_trace(summary)], allow_nan=False)
         assert report_lines(summary, everything=True)
@@ -289,6 +257,9 @@ TARGETS = {
             b"-vvv\ninstall\n--no-deps\n-C\n--a=b\n--build-isolation=none\n--\n-x\n.",
             b"./a-1-py3-none-any.whl[x]\na @ file:///b.tar.gz\ngit+https://x\nPIP_VERBOSE=2",
             b"PIP_NO_BUILD_ISOLATION=0\nPIP_FIND_LINKS=a b\n-fa\n--config-settings=k=v\n~/x",
+            b"1.5G\n300\n0.5 MiB\n1e3\n",
         ),
     ),
+    **archives.TARGETS,
+    **sites.TARGETS,
 }

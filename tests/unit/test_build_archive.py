@@ -52,6 +52,10 @@ HOSTILE: dict[str, Members] = {
     "over a link": [("pkg/l", SYMLINK, "f"), ("pkg/l", FILE, "x")],
     "link over": [("pkg/l", FILE, "x"), ("pkg/l", SYMLINK, "f")],
     "link in other case": [("pkg/l", SYMLINK, "d"), ("pkg/L/f", FILE, "x")],
+    "link in another Unicode form": [
+        ("pkg/\u00e9", SYMLINK, "d"),
+        ("pkg/e\u0301/f", FILE, "x"),
+    ],
     "links that add up": [
         ("pkg/a/b/c", DIRECTORY, ""),
         ("pkg/s", SYMLINK, "a/b/c"),
@@ -318,6 +322,7 @@ ODD: dict[str, tuple[str, bytes, str]] = {
     "backslashes": ("zip", _more(Entry("pkg-1\\..\\x", b"1")), "several top-level"),
     "a bomb": ("zip", _more(Entry("pkg-1/x", b"1" * (1 << 20), size=5)), "damaged"),
     "another local name": ("zip", _more(Entry("pkg-1/x", b"1", local_name="../x")), "damaged"),
+    "no name": ("zip", _more(Entry("", b"1")), "no name for a file"),
     "no archive": ("tar.zst", b"\x28\xb5\x2f\xfd\0", "not an archive"),
 }
 

@@ -253,6 +253,8 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     mode = info.external_attr >> 16
     if "\0" in info.orig_filename:
         raise Unacceptable(f"{info.orig_filename!r} has an impossible name")
+    if not info.filename:
+        raise Unacceptable("'' is no name for a file")  # zipfile looks at its last letter
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # zipfile unpacks bzip2 and LZMA without a bound.
         raise Unacceptable(f"{info.filename!r} is compressed by method {info.compress_type}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 
-from sagepip.ground.errors import UsageError
+from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, fields
 
 TYPE_CHECKING = False  # without what typing takes to load
@@ -126,6 +127,7 @@ def find_destination(
 
     Raises:
         UsageError: options that exclude each other.
+        TargetError: links lead to no directory.
     """
     if target is not None and prefix is not None:
         raise UsageError("--target and --prefix exclude each other", advice="give one of them")
@@ -144,13 +146,30 @@ def find_destination(
         scheme = _scheme(python, _moved(python.prefix_scheme_paths, os.path.abspath(prefix)))
     else:
         scheme = _scheme(python, python.scheme_paths)
-    return Destination(
+    destination = Destination(
         python=python,
         scheme=scheme,
         root="" if not root or os.path.abspath(root) == "/" else os.path.abspath(root),
         is_default=prefix is None and target is None and not root,
         interpreter=interpreter or "",
     )
+    _check_links(destination.live(scheme.purelib))
+    return destination
+
+
+def _check_links(path: str) -> None:
+    """Refuse a site whose links lead round in circles: every look at it would fail in its own way.
+
+    One that leads to a directory that is missing is in order: that will be made.
+    """
+    try:
+        os.path.realpath(path, strict=True)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise TargetError(
+                f"{path} leads to no directory: {error.strerror}",
+                advice="a link on the way to it leads round in circles: put it right",
+            ) from error
 
 
 def _moved(paths: Mapping[str, str], prefix: str) -> dict[str, str]:

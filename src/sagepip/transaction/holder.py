@@ -32,11 +32,14 @@ class Holder:
     @classmethod
     def parse(cls, data: bytes) -> Holder | None:
         """Read the line of the lock file; None if it is empty or not one of ours."""
-        parts = data.decode("utf-8", "replace").strip().split(" ", 3)
+        text = data.decode("utf-8", "replace").strip()
+        # Whoever may lock may write there: it must not play with the terminal of who waits.
+        parts = "".join(one if one.isprintable() else "?" for one in text).split(" ", 3)
         try:
             pid, host, since, command = parts
+            time.localtime(float(since))
             return cls(int(pid), host, float(since), command)
-        except ValueError:
+        except (ValueError, OverflowError, OSError):
             return None
 
     @classmethod

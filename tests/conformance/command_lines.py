@@ -495,6 +495,11 @@ DISTRIBUTIONS = (
         {"targets": (DEMO,), "missing": "warn", "root": "pkg", "prefix": "/usr/local"},
     ),
     Line(
+        "Arch, by installer's short options",
+        "sage-pip-install -d pkg -p /usr dist/*.whl",
+        {"targets": (DEMO,), "missing": "warn", "root": "pkg", "prefix": "/usr"},
+    ),
+    Line(
         "Nix",
         "sage-pip-install --no-deps --prefix out dist/*.whl",
         {"targets": (DEMO,), "missing": "warn", "prefix": "out", "no_deps": True},
@@ -520,6 +525,16 @@ DISTRIBUTIONS = (
         "Gentoo, Alpine: build by gpep517's options",
         "sagepip build --wheel-dir d --backend flit_core.buildapi --output-fd 3 .",
         refused=r"--backend is not supported \(leave it out: the backend is the one that pyproject",
+    ),
+    Line(
+        "Gentoo: build for another root",
+        "sagepip build --wheel-dir d --sysroot /s .",
+        refused=r"--sysroot is not supported \(leave it out: give the interpreter to build for",
+    ),
+    Line(
+        "Gentoo, Alpine: build by gpep517's whole line",
+        "sagepip build --prefix /usr --backend flit_core.buildapi --output-fd 3 --wheel-dir d",
+        refused=r"--prefix is not supported \(build installs nothing",
     ),
     Line(
         "Gentoo, Alpine: install",

@@ -349,6 +349,21 @@ VARIABLES = (
         {"PYTHONPATH": "{here}/sub", "VIRTUAL_ENV": "{here}/venv", "DESTDIR": "{here}/d"},
         _PROJECT,
     ),
+    Variable(
+        "what else Sage's scripts set says nothing to an installation",
+        "sage-pip-install .",
+        {
+            "SAGE_LOCAL": "{here}/local",
+            "SAGE_INST_LOCAL": "{here}/local",
+            "SAGE_SPKG_SCRIPTS": "{here}/scripts",
+            "SAGE_SUDO": "sudo",
+            "SAGE_VENV_FLAGS": "DISABLED",
+            "ENABLE_SYSTEM_SITE_PACKAGES": "yes",
+            "PKG_NAME": "demo-1.0",
+            "PKG_BASE": "demo",
+        },
+        _PROJECT,
+    ),
 )
 
 # Index access is pip's, where there is no --no-index, and no wheelhouse unless -i is given.

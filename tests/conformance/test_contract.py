@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -11,6 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from build.__main__ import main_parser
+from installer.__main__ import _get_main_parser
 
 from sagepip.build.child_environ import hook_environ
 from sagepip.cli import dispatch
@@ -199,6 +202,22 @@ def test_everything_of_pip_is_accepted_by_contract_or_refused(command: str) -> N
                 assert found.advice, name
             else:
                 assert found.name in named, f"{name} is accepted, though no row names it"
+
+
+@pytest.mark.parametrize(
+    ("command", "parser"), [("build", main_parser()), ("install", _get_main_parser())]
+)
+def test_options_of_build_and_installer(command: str, parser: argparse.ArgumentParser) -> None:
+    """Each is accepted, with its arity (but -w, which is pip's), or refused with what to do."""
+    table = table_of(COMMANDS[command])
+    for action in parser._actions:
+        for name in action.option_strings:
+            found = table.find(name)
+            assert found is not None, name
+            if found.status in NOT_ACCEPTED:
+                assert found.advice, name
+            else:
+                assert found.takes_value == (action.nargs != 0) or found.alone, name
 
 
 def test_every_subcommand_of_pip(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from functools import partial
 from pathlib import Path
@@ -186,3 +187,30 @@ def test_python_path(terminal: Terminal) -> None:
     seen = json.loads((site_of(terminal.where / "p") / "demo/seen.json").read_text())
     assert "PYTHONPATH" not in seen["environ"]
     assert str(terminal.where / "evil") not in seen["path"]
+
+
+def test_where_bytecode_goes(terminal: Terminal) -> None:
+    """Variables of the user's Python change neither whether nor where nor how it is compiled."""
+    terminal.install("--prefix", "plain", FINE)
+    variables = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(terminal.where / "caches"),
+        "PYTHONOPTIMIZE": "2",
+    }
+    terminal.install("--prefix", "odd", FINE, settings=variables)
+    plain, odd = (site_of(terminal.where / one) / "__pycache__" for one in ("plain", "odd"))
+    assert [one.name for one in odd.iterdir()] == [one.name for one in plain.iterdir()]
+    assert len(list(odd.glob("fine.*.pyc"))) == 1
+    assert not (terminal.where / "caches").exists()
+    terminal.run("sagepip", "verify", "--prefix", "odd")
+
+
+def test_lines_that_sage_looks_for(terminal: Terminal) -> None:
+    """Sage's filter takes our line out of both streams; its scanner of logs finds our errors."""
+    done = terminal.run("sage-pip-uninstall", "-y", *HERE, "absent")
+    skipping = re.compile("^WARNING: Skipping .* as it is not installed.")
+    assert [
+        one for one in (done.stdout + done.stderr).splitlines() if not skipping.match(one)
+    ] == []
+    done = terminal.run("sage-pip-install", *HERE, "./absent", status=FAILED)
+    assert [one for one in done.stderr.splitlines() if re.match("Error", one)]

@@ -101,7 +101,7 @@ WHERE_TO = (
         help="install for this interpreter (or venv directory); default: SAGE_VENV, or the "
         "interpreter that runs sagepip",
     ),
-    _same("--prefix", kind=Kind.TEXT, metavar="DIR", help="install below another prefix"),
+    _same("-p", "--prefix", kind=Kind.TEXT, metavar="DIR", help="install below another prefix"),
     _same(
         "--root",
         kind=Kind.TEXT,
@@ -110,7 +110,12 @@ WHERE_TO = (
         "default: SAGE_DESTDIR",
     ),
     Option(
-        ("--destdir",), Kind.TEXT, Status.OWN, "root", "as --root (the name of installer)", "DIR"
+        ("-d", "--destdir"),
+        Kind.TEXT,
+        Status.OWN,
+        "root",
+        "as --root (the names of installer)",
+        "DIR",
     ),
     _same("-t", "--target", kind=Kind.TEXT, metavar="DIR", help="install straight into DIR"),
     Option(

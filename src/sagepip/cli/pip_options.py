@@ -85,11 +85,17 @@ _REQUIREMENTS = "put the requirements into a file and give it with -r"
 
 _SCHEME = "give --root STAGED --prefix /usr: all directories of the scheme move together"
 
-# Options of installer, of the programs that distributions have made of it, and of gpep517.
-_INSTALLER = _options(
+# Options of installer, of the programs that distributions have made of it, of gpep517 and of build.
+_OF_OTHERS = _options(
     Status.REFUSED,
     Kind.WHOLE,
     {
+        "--validate-record": "leave it out: RECORD is always compared with the content",
+        "--sysroot": "leave it out: give the interpreter to build for with --python",
+        "--installer": "leave it out: the cache of build environments makes them quick to set up",
+        "--env-dir": "give --keep-build, which says where the environment is",
+        "--dependency-constraints-txt": "give --build-constraint",
+        "--sdist-extract-dir": "leave it out: sdists are unpacked in TMPDIR",
         **dict.fromkeys(("--purelib", "--platlib", "--headers", "--scripts", "--data"), _SCHEME),
         "--script-kind": "leave it out: scripts are made for the platform that sagepip runs on",
         "--backend": "leave it out: the backend is the one that pyproject.toml names",
@@ -110,13 +116,16 @@ _GENERAL = _options(
 
 REFUSED = (
     *_NETWORK,
-    *_INSTALLER,
+    *_OF_OTHERS,
     *_GENERAL,
     *_options(
         Status.REFUSED,
         Kind.ON,
         {
             "--user": "install into a venv with --python, or below --prefix",
+            "--overwrite-existing": "leave it out: another version is replaced; "
+            "for files of others give --overwrite PATTERN",
+            "--metadata": "run python -m build --metadata; it stores nothing",
             "--only-deps --only-dependencies": _REQUIREMENTS,
         },
     ),

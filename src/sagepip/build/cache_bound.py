@@ -20,7 +20,9 @@ VARIABLE = "SAGEPIP_CACHE_MAX_SIZE"
 # many more, in several versions and for several interpreters.
 DEFAULT_BOUND = 4 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(r"([0-9]{1,24}(?:\.[0-9]{1,24})?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(
+    r"([0-9]{1,300}(?:\.[0-9]{1,300})?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII
+)
 _STAMP = "last-pruned"
 _DAY = 24 * 60 * 60.0
 # What is not done within this time is left to later builds.

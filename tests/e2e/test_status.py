@@ -254,7 +254,7 @@ def test_recover_times_out(bare_site: Destination) -> None:
 def test_usage(bare_site: Destination) -> None:
     """Operands and unknown options are refused; help and version are there."""
     assert sagepip(bare_site, "status", "name").returncode == 2
-    assert sagepip(bare_site, "recover", "--json").returncode == 2
+    assert sagepip(bare_site, "recover", "--fix").returncode == 2
     for command in ("status", "recover", "verify", "doctor"):
         assert f"Usage: sagepip {command} [OPTIONS]" in sagepip(bare_site, command, "-h").stdout
         assert sagepip(bare_site, command, "-V").stdout.startswith("sagepip ")

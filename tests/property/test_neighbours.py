@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sagepip.ground.errors import ConflictError
-from sagepip.transaction import observation
+from sagepip.transaction import neighbours
 from sagepip.transaction.installed import InstalledDistribution, list_installed
+from sagepip.transaction.metadata_names import scan_metadata
 from tests.property.test_records import EXAMPLES
 
 # Where there are names that begin alike, and ways around a link.
@@ -56,8 +57,8 @@ def test_like_a_thorough_look(
             stream.write(end.join(lines) + end)
         paths = {os.path.normpath(os.path.join(site, one)) for one in wanted}
         (neighbour,) = list_installed([site])
-        thorough = set(observation._listed_oddly(neighbour, paths))
-        found = observation.listed_by([neighbour], paths)
+        thorough = set(neighbours._listed_oddly(neighbour, paths))
+        found = neighbours.listed_by(scan_metadata([site]), paths)
         if neighbour_is_sound(neighbour):
             assert found.keys() == thorough
         else:
@@ -81,7 +82,7 @@ def test_lists_of_pip_need_no_thorough_look(
     (metadata / "RECORD").write_bytes(
         b"a.py,,\r\n../../bin/run,,\r\nother-1.dist-info/RECORD,,\r\n"
     )
-    monkeypatch.delattr(observation, "_listed_oddly")
+    monkeypatch.delattr(neighbours, "_listed_oddly")
     paths = {str(tmp_path / "a.py"), str(tmp_path / "b.py")}
-    found = observation.listed_by(list_installed([str(tmp_path)]), paths)
+    found = neighbours.listed_by(scan_metadata([str(tmp_path)]), paths)
     assert found == {str(tmp_path / "a.py"): "other 1"}

@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from io import BufferedReader
 
@@ -24,7 +25,8 @@ has gone. The device is left out: it changes when a file system is mounted again
 compared lies on one mount.
 """
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a directory is opened, if it is one and no link."""
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
@@ -300,52 +302,44 @@ def remove_tree(path: str) -> bool:
     """Remove a file or directory of sagepip's own with all in it; return whether it is gone.
 
     Directories that were installed without write permission are made writable first. What cannot
-    be removed stays for the next sweep.
+    be removed stays for the next sweep. No link is followed, not even one that comes meanwhile.
     """
     if not is_real_directory(path):
         remove_file(path)
         return True
-    _remove_directory(path, None)
-    return not os.path.lexists(path)
-
-
-def _remove_directory(name: str, parent: int | None) -> None:
     try:
-        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+        _remove_contents(path, None)
+        os.rmdir(path)
+    except OSError:
+        return not os.path.lexists(path)
+    return True
+
+
+def _remove_contents(path: str, above: int | None) -> None:
+    """Remove what is in a directory, as far as it goes."""
+    try:
+        descriptor = os.open(path, DIRECTORY, dir_fd=above)
     except PermissionError:
-        try:
-            os.chmod(name, 0o700, dir_fd=parent)
-            directory = os.open(name, _DIRECTORY, dir_fd=parent)
-        except OSError:
-            return
-    except OSError:
-        return
+        os.chmod(path, 0o700, dir_fd=above)
+        descriptor = os.open(path, DIRECTORY, dir_fd=above)
     try:
-        with os.scandir(directory) as scanned:
-            entries = list(scanned)
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _remove_directory(entry.name, directory)
-            else:
-                _remove_name(os.unlink, entry.name, directory)
-    except OSError:
-        return
+        with os.scandir(descriptor) as entries:
+            found = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+        for name, is_directory in found:
+            with suppress(OSError):
+                if is_directory:
+                    _remove_contents(name, descriptor)
+                _remove_from(name, descriptor, os.rmdir if is_directory else os.unlink)
     finally:
-        os.close(directory)
-    _remove_name(os.rmdir, name, parent)
+        os.close(descriptor)
 
 
-def _remove_name(remove: Callable[..., None], name: str, directory: int | None) -> None:
+def _remove_from(name: str, directory: int, remove: Callable[..., None]) -> None:
     try:
         remove(name, dir_fd=directory)
     except PermissionError:
-        try:
-            os.chmod(os.path.dirname(name) if directory is None else directory, 0o700)
-            remove(name, dir_fd=directory)
-        except OSError:
-            return
-    except OSError:
-        return
+        os.fchmod(directory, 0o700)
+        remove(name, dir_fd=directory)
 
 
 def walk_files(directory: str) -> Iterator[tuple[str, os.stat_result]]:

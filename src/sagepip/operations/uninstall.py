@@ -12,8 +12,9 @@ from sagepip.ground.project_names import canonical_name
 from sagepip.ground.timing import phase
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import lock_homes, tidy_destination
-from sagepip.transaction.installed import InstalledDistribution, find_installed
+from sagepip.transaction.installed import InstalledDistribution, select_installed
 from sagepip.transaction.locks import SiteLocks
+from sagepip.transaction.observation import SiteLook
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
@@ -85,20 +86,21 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     SiteLocks(lock_homes(destination)).check_obtainable()
     tidy_destination(destination, request.lock_timeout)
     with phase("targets"):
-        found = find_installed(directories, request.names)
+        look = SiteLook(directories)
+        found = select_installed(look.scanned, {canonical_name(name) for name in request.names})
     installed = {one.name for one in found}
     missing = tuple(name for name in request.names if canonical_name(name) not in installed)
     if not found:
         return UninstallReport((), missing, site)
     check_not_externally_managed(destination, overridden=request.break_system_packages)
     for one in found:
-        _check_removable(one)
+        _check_removable(one, thoroughly=request.confirm is not None)
     if request.confirm is not None and not request.confirm(found):
         return UninstallReport((), missing, site)
     names = sorted(installed)
     others = lock_homes(destination)[1:]
     with begin_transaction(site, Territory.of(destination), others) as transaction:
-        planner = UninstallPlanner(transaction.area, names, directories)
+        planner = UninstallPlanner(transaction.area, names, directories, look)
         what = "uninstall " + ", ".join(one.label for one in found)
         transaction.commit(
             planner.plan,
@@ -107,6 +109,7 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
             lock_timeout=request.lock_timeout,
             discard_lock=bool(destination.root),
         )
+        planner.clear_trash()
         lock = transaction.lock
     return UninstallReport(
         tuple((one.name, one.stated_version) for one in planner.removed),
@@ -117,13 +120,19 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
     )
 
 
-def _check_removable(one: InstalledDistribution) -> None:
+def _check_removable(one: InstalledDistribution, *, thoroughly: bool) -> None:
     """Refuse what has no list of files: guessing would remove what belongs to others.
+
+    Args:
+        one: what is to be removed.
+        thoroughly: whether the list can be understood, too, which the plan finds out otherwise.
 
     Raises:
         TargetError: it is a legacy installation, or its RECORD is missing.
+        ConflictError: the list cannot be understood.
     """
-    if one.record is not None or one.is_remnant or one.is_link:
+    listed = one.record is not None if thoroughly else one.lists_files
+    if listed or one.is_remnant or one.is_link:
         return
     if one.is_dist_info:
         raise TargetError(

@@ -31,7 +31,8 @@ def forget_links(
     Args:
         area: the staging area; the copies are made in it.
         gone: what is removed or replaced.
-        others: what stays; two projects may share a source tree, and so a line.
+        others: the development installations that stay; two projects may share a source tree,
+            and so a line.
         retire: makes the step for one live path.
 
     Raises:

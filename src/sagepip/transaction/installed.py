@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
@@ -13,9 +12,14 @@ from sagepip.ground.filesystem import open_regular
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
+from sagepip.transaction.metadata_names import (
+    Entry,
+    MetadataNames,
+    candidates_filter,
+    in_order,
+    scan_metadata,
+)
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
-
-_METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class InstalledDistribution:
     @cached_property
     def is_editable(self) -> bool:
         """Whether its modules lie in a source tree and its metadata here (PEP 660, PEP 610)."""
+        import json
+
         try:
             origin = json.loads(self.read("direct_url.json") or "{}")
             return bool(origin["dir_info"]["editable"])
@@ -154,33 +160,49 @@ def find_installed(directories: Iterable[str], names: Iterable[str]) -> list[Ins
         directories: where metadata may lie, as the scheme spells them.
         names: the projects' names in any spelling.
     """
-    wanted = {canonical_name(name) for name in names}
-    return [one for one in list_installed(directories) if one.name in wanted]
+    return select_installed(scan_metadata(directories), {canonical_name(name) for name in names})
 
 
 def list_installed(directories: Iterable[str]) -> list[InstalledDistribution]:
     """List all distributions of a site by the names of their metadata, reading none of it."""
-    found: list[InstalledDistribution] = []
-    seen: set[str] = set()
-    for directory in directories:
-        resolved = os.path.realpath(directory)
-        if resolved in seen:
-            continue
-        seen.add(resolved)
-        try:
-            with os.scandir(resolved) as entries:
-                names = [(entry.name, entry.inode()) for entry in entries]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        # What a link leads to comes later on the interpreter's path than the directory itself.
-        for entry_name, inode in sorted(
-            names, key=lambda one: (one[0].endswith(_METADATA[2]), one)
-        ):
-            if entry_name.endswith(_METADATA) and entry_name[0] != "~":
-                path = os.path.join(resolved, entry_name)
-                name, version = _name_and_version(path)
-                found.append(InstalledDistribution(path, name, version, directory, inode))
-    return found
+    return [
+        installed_at(directory, resolved, entry)
+        for directory, resolved, entries in scan_metadata(directories)
+        for entry in in_order(entries)
+    ]
+
+
+def select_installed(
+    scanned: Iterable[MetadataNames], names: Collection[str]
+) -> list[InstalledDistribution]:
+    """Return the distributions of some projects, of what a site was seen to hold.
+
+    Args:
+        scanned: see :func:`scan_metadata`.
+        names: the canonical names of the projects.
+    """
+    if not names:
+        return []
+    may_be = candidates_filter(names)
+    found = [
+        installed_at(directory, resolved, entry)
+        for directory, resolved, entries in scanned
+        for entry in in_order([one for one in entries if may_be(one[0])])
+    ]
+    return [one for one in found if one.name in names]
+
+
+def installed_at(directory: str, resolved: str, entry: Entry) -> InstalledDistribution:
+    """Return the distribution that metadata in a directory is of.
+
+    Args:
+        directory: as the scheme spells it.
+        resolved: its resolved path.
+        entry: the name and the inode of the metadata.
+    """
+    path = os.path.join(resolved, entry[0])
+    name, version = _name_and_version(path)
+    return InstalledDistribution(path, name, version, directory, entry[1])
 
 
 def _linked_directory(path: str) -> str:

@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
 
 from sagepip.ground import console
-from sagepip.ground.errors import ConflictError
-from sagepip.ground.filesystem import open_regular
 from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.installed import (
     InstalledDistribution,
-    list_installed,
+    installed_at,
+    select_installed,
 )
-from sagepip.transaction.ownership import owned_files
-from sagepip.transaction.record import recorded_path
-from sagepip.transaction.steps import DirectoryStamp
+from sagepip.transaction.metadata_names import MetadataNames, scan_metadata
+from sagepip.transaction.neighbours import listed_by
+from sagepip.transaction.ownership import CLOCK_TICK_SECONDS, owned_files
+from sagepip.transaction.steps import DirectoryStamp, Plan
 from sagepip.transaction.territory import Territory
 
-# Quoted fields, absolute paths, other ends of lines, and paths that are not in their normal form.
-_ODD_SPELLINGS = (b'"', b"\r", b"\n/", b"\n./", b"/./", b"//", b"/,", b"/\n")
+# A site that holds more is looked through without the lock only.
+_MOST_UNDER_LOCK = 500
+
+
+class SiteLook:
+    """The names of all metadata in a site at one moment.
+
+    Args:
+        directories: the live directories that hold metadata.
+
+    Attributes:
+        scanned: what they hold.
+    """
+
+    def __init__(self, directories: Sequence[str]) -> None:
+        while True:
+            stamps = [DirectoryStamp.of(os.path.realpath(one)) for one in directories]
+            self.scanned = scan_metadata(directories)
+            newest = max((stamp.modified for stamp in stamps if stamp is not None), default=0)
+            # A change within the clock tick of the last one would not show in the time.
+            is_young = 0 <= time.time() - newest / 1e9 < CLOCK_TICK_SECONDS
+            self._stamps = [None if is_young else stamp for stamp in stamps]
+            if not is_young or not self.is_large:
+                return
+            time.sleep(CLOCK_TICK_SECONDS)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the site holds too much to be looked through under its lock."""
+        return sum(len(one.entries) for one in self.scanned) > _MOST_UNDER_LOCK
+
+    def still_holds(self) -> bool:
+        """Whether nothing has come or gone since; no answer takes the longer, the more is there."""
+        return all(stamp is not None and stamp.still_holds() for stamp in self._stamps)
 
 
 class SiteObservation:
@@ -30,12 +64,14 @@ class SiteObservation:
         names: the projects that are going to change.
         territory: what may be touched.
         may_leave: whether metadata that lists no files may be replaced, and its files left.
+        look: what was seen there before, if it may still be so.
 
     Attributes:
         replaced: the installed versions of those projects.
-        others: all other distributions.
+        neighbours: the metadata of all other distributions.
         old: the live paths of their files that no other distribution lists.
         shared: the live paths of their files that another lists too, and its name and version.
+        is_outdated: whether the lock had to be let go because a large site has changed.
 
     Raises:
         ConflictError: one of the replaced lists no files, or its list cannot be understood.
@@ -48,12 +84,14 @@ class SiteObservation:
         territory: Territory,
         *,
         may_leave: Callable[[str], bool] = lambda _: False,
+        look: SiteLook | None = None,
     ) -> None:
         self._directories = directories
-        self._stamps = [DirectoryStamp.of(os.path.realpath(one)) for one in directories]
-        self._seen = list_installed(directories)
         self._names = {canonical_name(name) for name in names}
-        self.replaced = [one for one in self._seen if one.name in self._names]
+        self.is_outdated = False
+        is_still_so = look is not None and look.still_holds()
+        self._look = look if look is not None and is_still_so else SiteLook(directories)
+        self.replaced = select_installed(self._look.scanned, self._names)
         self.old: set[str] = set()
         for one in self.replaced:
             if one.is_remnant:
@@ -62,122 +100,109 @@ class SiteObservation:
                 console.detail(f"{one.metadata_path} goes; it lists no files: they stay")
             else:
                 self.old |= owned_files(one, territory)
-        self.others = [one for one in self._seen if one.name not in self._names]
-        self.shared = listed_by(self.others, self.old) if self.old else {}
+        self.neighbours = _without(self._look.scanned, self.replaced)
+        self.shared = listed_by(self.neighbours, self._beside_metadata(self.old))
         self.old -= self.shared.keys()
 
+    def _beside_metadata(self, paths: Collection[str]) -> Collection[str]:
+        """Return those paths that are no metadata of what is replaced: that is nobody else's."""
+        within = tuple(one.metadata_path + os.sep for one in self.replaced)
+        return {path for path in paths if not path.startswith(within)}
+
+    @property
+    def linked(self) -> list[InstalledDistribution]:
+        """The other distributions that are development installations of old."""
+        return _links(self.neighbours)
+
     def still_current(self, touched: Collection[str]) -> bool:
-        """Whether nothing has come or gone since that matters to a change.
+        """Whether nothing has come or gone since that matters to a change; for under the lock.
 
         Others may have published meanwhile, which is no matter unless it was one of the projects,
-        or something that lists files that the change replaces, removes or relies on.
+        or something that lists files that the change replaces, removes or relies on. A large site
+        is not looked through: the lock must not be held the longer, the more it holds.
 
         Args:
             touched: the live paths of such files.
         """
-        if all(stamp is not None and stamp.still_holds() for stamp in self._stamps):
+        if self._look.still_holds():
             return True
-        now = list_installed(self._directories)
-        if [one for one in now if one.name in self._names] != self.replaced:
+        if self._look.is_large:
+            self.is_outdated = True
             return False
-        # One that was installed again is another: it may list other files.
-        seen = set(self._seen)
-        new = [one for one in now if one not in seen and one.name not in self._names]
-        if any(one.is_link for one in self.replaced) and _links(now) != _links(self._seen):
+        return self._is_unaffected(scan_metadata(self._directories), touched)
+
+    def renew(self, touched: Collection[str]) -> bool:
+        """Look again at a site that has changed; return whether nothing matters of what is new.
+
+        Args:
+            touched: see :meth:`still_current`.
+        """
+        look = SiteLook(self._directories)
+        if not self._is_unaffected(look.scanned, touched):
+            return False
+        self._look = look
+        self.neighbours = _without(look.scanned, self.replaced)
+        self.is_outdated = False
+        return True
+
+    def _is_unaffected(self, now: list[MetadataNames], touched: Collection[str]) -> bool:
+        if select_installed(now, self._names) != self.replaced:
+            return False
+        if any(one.is_link for one in self.replaced) and _links(now) != _links(self._look.scanned):
             return False  # others may need, or need no more, the line of easy-install.pth
-        return not listed_by(new, touched)
+        seen = {one.resolved: set(one.entries) for one in self._look.scanned}
+        # One that was installed again is another: it may list other files.
+        new = [
+            one._replace(entries=set(one.entries).difference(seen.get(one.resolved, ())))
+            for one in now
+        ]
+        return not listed_by(_without(new, self.replaced), touched)
 
 
-def _links(distributions: Iterable[InstalledDistribution]) -> list[InstalledDistribution]:
-    return [one for one in distributions if one.is_link]
+class _Observation(Protocol):
+    """An observation of one site, or of several."""
+
+    @property
+    def is_outdated(self) -> bool: ...
+
+    def renew(self, touched: Collection[str]) -> bool: ...
 
 
-def listed_by(
-    distributions: Iterable[InstalledDistribution], paths: Collection[str]
-) -> dict[str, str]:
-    """Return which of some live paths are listed by which distribution.
+def renewed(plan: Plan | None, seen: _Observation | None, touched: Collection[str]) -> Plan | None:
+    """Return a plan again, if it failed only because a large site had changed elsewhere.
 
-    A broken neighbour lists nothing: it must not stop the change of another.
+    Args:
+        plan: the last one, or None.
+        seen: what it was made of.
+        touched: the live paths of files that no other distribution may list.
     """
-    if not paths:
-        return {}
-    names = {os.fsencode(os.path.basename(path)) for path in paths}
-    wanted_in: dict[str, _Wanted] = {}
-    found: dict[str, str] = {}
-    for one in distributions:
-        try:
-            with open_regular(os.path.join(one.metadata_path, one.list_name)) as stream:
-                # Each line is to look like the others; pip ends them all with both characters.
-                data = b"\n" + stream.read().replace(b"\r\n", b"\n") + b"\n"
-        except OSError:
-            continue
-        if one.directory not in wanted_in:
-            wanted_in[one.directory] = _Wanted(paths, os.path.dirname(one.metadata_path))
-        wanted = wanted_in[one.directory]
-        label = f"{one.name} {one.version}"
-        # Nearly all lists have nothing to do with the paths: a look at the bytes tells. Only
-        # what is outside of site-packages can be reached by several spellings, through links.
-        if not one.is_dist_info or any(mark in data for mark in wanted.marks):
-            for row in wanted.rows.keys() & _raw_paths(one, data):
-                found[wanted.rows[row]] = label
-        climbing = [b".." + rest.partition(b"\n")[0] for rest in data.split(b"\n..")[1:]]
-        if (
-            any(odd in data for odd in _ODD_SPELLINGS)
-            or data.count(b"/../") > sum(row.count(b"/../") for row in climbing)
-            or any(_listed(one, row).rsplit(b"/", 1)[-1] in names for row in climbing)
-        ):
-            found |= dict.fromkeys(_listed_oddly(one, paths), label)
-    return found
+    if plan is None or seen is None or not seen.is_outdated:
+        return None
+    return plan if seen.renew(touched) and plan.still_holds() else None
 
 
-class _Wanted:
-    """Live paths as a list of files in one directory would spell them.
-
-    Attributes:
-        rows: the paths by their spelling in a RECORD.
-        marks: one of these bytes is in each RECORD that lists one of the paths so.
-    """
-
-    def __init__(self, paths: Collection[str], directory: str) -> None:
-        self.rows = {os.fsencode(_relative(path, directory)): path for path in paths}
-        self.marks = set()
-        for row in self.rows:
-            top, separator, _ = row.partition(b"/")
-            climbs = top == b".."
-            self.marks.add(b"/" + row.rsplit(b"/", 1)[-1] if climbs else b"\n" + top + separator)
-
-
-def _relative(path: str, directory: str) -> str:
-    prefix = directory + os.sep
-    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, directory)
+def _without(
+    scanned: Iterable[MetadataNames], distributions: Iterable[InstalledDistribution]
+) -> list[MetadataNames]:
+    """Return what a site holds of metadata besides that of some distributions."""
+    paths = {one.metadata_path for one in distributions}
+    names = {os.path.basename(path) for path in paths}
+    return [
+        one._replace(
+            entries=[
+                entry
+                for entry in one.entries
+                if entry[0] not in names or os.path.join(one.resolved, entry[0]) not in paths
+            ]
+        )
+        for one in scanned
+    ]
 
 
-def _raw_paths(one: InstalledDistribution, data: bytes) -> set[bytes]:
-    """Return the paths in a list of files, relative to the directory of the metadata."""
-    lines = data.splitlines()
-    if one.is_dist_info:
-        return {_listed(one, line) for line in lines}
-    own = os.fsencode(os.path.basename(one.metadata_path)) + b"/"
-    return {line[3:] if line.startswith(b"../") else own + line for line in lines}
-
-
-def _listed(one: InstalledDistribution, line: bytes) -> bytes:
-    return line.rsplit(b",", 2)[0] if one.is_dist_info else line
-
-
-def _listed_oddly(one: InstalledDistribution, paths: Collection[str]) -> list[str]:
-    """Return which paths are listed, however they are spelt: quoted, absolute, not normal."""
-    try:
-        rows = one.record or []
-    except ConflictError:
-        return []
-    found = []
-    resolved: dict[str, str] = {}
-    for row in rows:
-        parent, name = os.path.split(recorded_path(row, one.directory))
-        if parent not in resolved:
-            resolved[parent] = os.path.realpath(parent)
-        live = os.path.join(resolved[parent], name)
-        if live in paths:
-            found.append(live)
-    return found
+def _links(scanned: Iterable[MetadataNames]) -> list[InstalledDistribution]:
+    return [
+        installed_at(one.directory, one.resolved, entry)
+        for one in scanned
+        for entry in sorted(one.entries)
+        if entry[0].endswith(".egg-link")
+    ]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 import re
 import stat
 import time
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.marked_scripts import marked_scripts
-from sagepip.transaction.record import recorded_path
+from sagepip.transaction.record import RecordRow, recorded_path
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import OutOfBounds, Territory
 
 CACHE_DIRECTORY = "__pycache__"
-_CLOCK_TICK_SECONDS = 0.02
+CLOCK_TICK_SECONDS = 0.02
 # module.cpython-311.opt-1.pyc → module; pytest appends its version, dots included.
 _BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[a-z]+-?\d[^/]*\.pyc")
 
@@ -43,8 +44,8 @@ def owned_files(distribution: InstalledDistribution, territory: Territory) -> se
         source = distribution.linked_directory or "nowhere"
         console.detail(f"{label} is a development installation of {source}")
         marked = marked_scripts(territory.scripts_root, distribution.name)
-        located = [_locate(path, distribution, territory) for path in marked]
-        return {live for live in located if live is not None}
+        scripts = [_locate(path, distribution, territory) for path in marked]
+        return {live for live in scripts if live is not None}
     record = distribution.record
     if record is None:
         own = os.path.basename(distribution.metadata_path)
@@ -55,15 +56,35 @@ def owned_files(distribution: InstalledDistribution, territory: Territory) -> se
             "which those in the way must be given too; or remove it and its files by hand",
         )
     found: set[str] = set()
-    for row in record:
-        live = _locate(recorded_path(row, distribution.directory), distribution, territory)
-        if live is None:
+    own = os.path.basename(distribution.metadata_path)
+    for parent, rows in _by_directory(record, distribution.directory).items():
+        located = list(territory.locate_all(parent, rows, own))
+        if not located or not territory.is_data(located[0][1]):
+            found.update(live for _, live in located)
             continue
-        if territory.is_data(live) and not (row.digest and _has_size(live, row.size)):
-            if os.path.lexists(live):
+        for name, live in located:
+            if rows[name].digest and _has_size(live, rows[name].size):
+                found.add(live)
+            elif os.path.lexists(live):
                 console.detail(f"{live} stays: that it is {label}'s cannot be told")
-            continue
-        found.add(live)
+    return found
+
+
+def _by_directory(record: Iterable[RecordRow], home: str) -> dict[str, dict[str, RecordRow]]:
+    """Return rows by the directory that they are in, absolute and normalised, and by name."""
+    spelt: dict[str, list[tuple[str, RecordRow]]] = {}
+    found: dict[str, dict[str, RecordRow]] = {}
+    for row in record:
+        parent, _, name = row.path.rpartition("/")
+        if name in ("", ".", "..") or row.path[0] == "/":
+            parent, name = os.path.split(recorded_path(row, home))
+            if name:
+                found.setdefault(parent, {})[name] = row
+        else:
+            spelt.setdefault(parent, []).append((name, row))
+    for parent, rows in spelt.items():
+        directory = os.path.normpath(os.path.join(home, parent))
+        found.setdefault(directory, {}).update(rows)
     return found
 
 
@@ -90,9 +111,20 @@ def bytecode_source(path: str) -> str | None:
     return os.path.join(os.path.dirname(parent), match["module"] + ".py") if match else None
 
 
-def walk_owned(
-    directory: str, owned: Collection[str], *, settle: bool = True
-) -> list[DirectoryStamp] | None:
+class OwnedTree(NamedTuple):
+    """A directory in which everything is owned.
+
+    Attributes:
+        stamps: of it, as the first, and of all directories below it that must not change for that
+            to stay true; taken before the look.
+        contents: what is in it.
+    """
+
+    stamps: list[DirectoryStamp]
+    contents: KnownDirectory
+
+
+def walk_owned(directory: str, owned: Collection[str], *, settle: bool = True) -> OwnedTree | None:
     """Find out whether everything in a directory is owned, bytecode of owned modules included.
 
     Bytecode of modules that are not there at all belongs to nobody and does not count. An empty
@@ -104,56 +136,63 @@ def walk_owned(
         settle: wait until a change after the look would show in the stamps.
 
     Returns:
-        Stamps, taken before the look, of the directories that must not change for the answer to
-        stay true; None if something in it is not owned.
+        The tree; None if something in it is not owned.
     """
+    parents = {path[: path.rfind("/")] for path in owned}
     while True:
-        stamps = _walk(directory, owned, {os.path.dirname(path) for path in owned})
-        if stamps is None:
+        stamps: list[DirectoryStamp] = []
+        contents = _walk(directory, os.path.basename(directory), owned, parents, stamps)
+        if contents is None:
             return None
         newest = max(stamp.modified for stamp in stamps)
         age = time.time() - newest / 1e9
-        if not settle or not 0 <= age < _CLOCK_TICK_SECONDS:
-            return stamps
+        if not settle or not 0 <= age < CLOCK_TICK_SECONDS:
+            return OwnedTree(stamps, contents)
         # A change within the clock tick of the last one would not show in the time.
-        time.sleep(_CLOCK_TICK_SECONDS)
+        time.sleep(CLOCK_TICK_SECONDS)
 
 
 def _walk(
-    directory: str, owned: Collection[str], parents: Collection[str]
-) -> list[DirectoryStamp] | None:
+    directory: str,
+    name: str,
+    owned: Collection[str],
+    parents: Collection[str],
+    stamps: list[DirectoryStamp],
+) -> KnownDirectory | None:
     stamp = DirectoryStamp.of(directory)
     if stamp is None:
         return None
-    stamps = [stamp]
-    empty = True
+    stamps.append(stamp)
+    found = KnownDirectory(name, [], [])
     with os.scandir(directory) as entries:
         for entry in entries:
-            empty = False
             if not entry.is_dir(follow_symlinks=False):
                 if entry.path not in owned:
                     return None
-            elif entry.name == CACHE_DIRECTORY:
-                if not holds_only_bytecode_of(entry.path, owned):
-                    return None
+                found.files.append(entry.name)
+                continue
+            if entry.name == CACHE_DIRECTORY:
+                below = _walk_cache(entry.path, owned)
             else:
-                below = _walk(entry.path, owned, parents)
-                if below is None:
-                    return None
-                stamps += below
-    return None if empty and directory not in parents else stamps
+                below = _walk(entry.path, entry.name, owned, parents, stamps)
+            if below is None:
+                return None
+            found.directories.append(below)
+    empty = not found.files and not found.directories
+    return None if empty and directory not in parents else found
 
 
-def holds_only_bytecode_of(cache: str, owned: Collection[str]) -> bool:
-    """Whether all that is in a ``__pycache__`` is owned, or bytecode of what is owned or gone."""
-    for name in os.listdir(cache):
-        path = os.path.join(cache, name)
+def _walk_cache(cache: str, owned: Collection[str]) -> KnownDirectory | None:
+    """Return a ``__pycache__`` if all in it is owned, or bytecode of what is owned or gone."""
+    names = os.listdir(cache)
+    for name in names:
+        path = cache + "/" + name
+        if path in owned:
+            continue
         source = bytecode_source(path)
-        if path not in owned and (
-            source is None or (source not in owned and os.path.lexists(source))
-        ):
-            return False
-    return True
+        if source is None or (source not in owned and os.path.lexists(source)):
+            return None
+    return KnownDirectory(CACHE_DIRECTORY, names, [])
 
 
 def same_content(first: str, second: str) -> bool:
@@ -163,6 +202,8 @@ def same_content(first: str, second: str) -> bool:
         return os.readlink(first) == os.readlink(second)
     if not (stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)):
         return False
+    import filecmp
+
     return one.st_size == other.st_size and filecmp.cmp(first, second, shallow=False)
 
 

@@ -27,7 +27,7 @@ from sagepip.transaction.carried_files import CarriedFiles
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.observation import SiteObservation
+from sagepip.transaction.observation import SiteObservation, renewed
 from sagepip.transaction.ownership import (
     bytecode_source,
     find_owner,
@@ -78,6 +78,9 @@ class Planner:
         self._carried = CarriedFiles()
         self._trash_number = 0
         self._seen: Observation | None = None
+        self._last: Plan | None = None
+        # The live paths of files that no other distribution may list.
+        self._touched: set[str] = set()
 
     @property
     def replaced(self) -> Sequence[InstalledDistribution]:
@@ -90,7 +93,10 @@ class Planner:
         Raises:
             ConflictError: a file that is not ours to replace is in the way.
         """
-        self._reset()
+        self._last = renewed(self._last, self._seen, self._touched)
+        if self._last is not None:
+            return self._last
+        seen = self._reset()
         self._new |= self._published_files()
         self._old_directories: frozenset[str] = _ancestors(self._old)
         metadata = {one.metadata_path for one in self._staged}
@@ -103,19 +109,20 @@ class Planner:
         after: list[Step] = []
         for old in superseded:
             after += retire_metadata(self._area, old.metadata_path, self._retire)
-        after += forget_links(self._area, superseded, self._others, self._retire)
+        after += forget_links(self._area, superseded, seen.linked, self._retire)
         after += self._remove_leftovers(superseded, metadata - self._merged)
-        return Plan(tuple(self._steps.in_order), commit, tuple(after), tuple(self._relied))
+        self._touched = self._old | self._kept | self._replaced
+        self._last = Plan(tuple(self._steps.in_order), commit, tuple(after), tuple(self._relied))
+        return self._last
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""
         # Without an observation there was a conflict before anything was looked at.
-        if self._seen is None:
-            return True
-        return self._seen.still_current(self._old | self._kept | self._replaced)
+        return self._seen is None or self._seen.still_current(self._touched)
 
     def drop(self) -> None:
         """Forget the last plan, which is not carried out, and what it added to what is staged."""
+        self._last = None
         self._carried.drop()
 
     def _observe(self) -> Observation:
@@ -135,11 +142,11 @@ class Planner:
         """Whether a file that is in the way may be replaced whatever it is."""
         return False
 
-    def _reset(self) -> None:
+    def _reset(self) -> Observation:
         self._carried.drop()
         self._seen = None
-        self._seen = self._observe()
-        self._old, self._others = self._seen.old, self._seen.others
+        seen = self._seen = self._observe()
+        self._old = seen.old
         self._new: set[str] = set()
         self._kept: set[str] = set()
         self._steps = PhasedSteps(self._territory)
@@ -147,6 +154,7 @@ class Planner:
         self._replaced: set[str] = set()
         self._swapped: dict[str, str] = {}
         self._merged: set[str] = set()
+        return seen
 
     # ------------------------------------------------------------------ publishing
 
@@ -180,12 +188,12 @@ class Planner:
             else:
                 self._refuse(live)
         elif is_directory:
-            stamps = walk_owned(live, self._old) if live in self._old_directories else None
-            if stamps is None:
+            tree = walk_owned(live, self._old) if live in self._old_directories else None
+            if tree is None:
                 self._refuse(live)
             else:
-                self._relied += stamps
-                self._replace_directory(root, staged, live, stamps)
+                self._relied += tree.stamps
+                self._replace_directory(root, staged, live, tree.stamps)
         elif live in self._old or self._is_free(live) or self._is_bytecode_of_replaced(live):
             self._replace(root, staged, live, identity_of(found))
         elif same_content(staged, live) or self._is_bytecode_of_kept(live):
@@ -216,7 +224,8 @@ class Planner:
         # Only package directories: the mode and owner of share/ are the administrator's.
         in_modules = self._territory.root_of(live) in self._territory.module_roots
         is_old = in_modules and live in self._old_directories
-        return walk_owned(live, self._old) if is_old else None
+        tree = walk_owned(live, self._old) if is_old else None
+        return tree.stamps if tree is not None else None
 
     def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
         self._replaced.add(live)

@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.observation import SiteObservation, listed_by
+from sagepip.transaction.neighbours import listed_by
+from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.territory import Territory
 
 
@@ -23,7 +24,6 @@ class PrefixObservation:
     Attributes:
         replaced: the installed versions of those projects.
         old: the live paths of their files that no other distribution lists.
-        others: all other distributions.
         shared: the live paths that another distribution lists, and its name and version.
     """
 
@@ -41,15 +41,27 @@ class PrefixObservation:
         self.replaced: Sequence[InstalledDistribution] = [
             old for one in self._seen for old in one.replaced
         ]
-        self.others: Sequence[InstalledDistribution] = [
-            other for one in self._seen for other in one.others
-        ]
         self.old = {path for one in self._seen for path in one.old}
-        there = _present(arriving) - self.old if self.others else set()
+        has_others = any(names.entries for one in self._seen for names in one.neighbours)
+        there = _present(arriving) - self.old if has_others else set()
         self.shared: dict[str, str] = {}
         for one in self._seen:
-            self.shared |= one.shared | listed_by(one.others, there)
+            self.shared |= one.shared | listed_by(one.neighbours, there)
         self.old -= self.shared.keys()
+
+    @property
+    def linked(self) -> list[InstalledDistribution]:
+        """The other distributions that are development installations of old."""
+        return [link for one in self._seen for link in one.linked]
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a large site has changed (see ``SiteObservation``)."""
+        return any(one.is_outdated for one in self._seen)
+
+    def renew(self, touched: Collection[str]) -> bool:
+        """Look again at what has changed (see ``SiteObservation``)."""
+        return all(one.renew(touched) for one in self._seen)
 
     def still_current(self, touched: Collection[str]) -> bool:
         """Whether nothing has come or gone since that matters (see ``SiteObservation``)."""

@@ -5,9 +5,8 @@ RECORD is that of the recording-installed-projects specification.
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sagepip.ground.light_dataclass import NamedTuple
 
@@ -39,6 +38,9 @@ def parse_record(text: str) -> list[RecordRow]:
     Raises:
         BadRecord: a row has not three fields, no path, or a size that is no number.
     """
+    if '"' not in text and "\r" not in text.replace("\r\n", "\n"):
+        return _parse_plain(text.replace("\r\n", "\n").split("\n"))
+    import csv
     import io
 
     rows: list[RecordRow] = []
@@ -47,17 +49,28 @@ def parse_record(text: str) -> list[RecordRow]:
         for number, fields in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
             if not fields:
                 continue
-            if len(fields) != 3 or not fields[0]:
-                raise BadRecord(f"row {number} is not path,hash,size")
-            path, digest, size = fields
-            if "\0" in path:
-                raise BadRecord(f"row {number}: no file has such a name")
-            if size and not (size.isdecimal() and len(size) <= _SIZE_DIGITS):
-                raise BadRecord(f"row {number}: the size {size[:40]!r} is not a number of bytes")
-            rows.append(RecordRow(path, digest, int(size) if size else None))
+            rows.append(_row(number, fields))
     except csv.Error as error:
         raise BadRecord(str(error)) from error
     return rows
+
+
+def _parse_plain(lines: Sequence[str]) -> list[RecordRow]:
+    """Read rows without quotes: nearly every RECORD has only such."""
+    return [_row(number, line.split(",")) for number, line in enumerate(lines, 1) if line]
+
+
+def _row(number: int, fields: Sequence[str]) -> RecordRow:
+    if len(fields) != 3 or not fields[0]:
+        raise BadRecord(f"row {number} is not path,hash,size")
+    path, digest, size = fields
+    if "\0" in path:
+        raise BadRecord(f"row {number}: no file has such a name")
+    if not size:
+        return RecordRow(path, digest)
+    if not (size.isdecimal() and len(size) <= _SIZE_DIGITS):
+        raise BadRecord(f"row {number}: the size {size[:40]!r} is not a number of bytes")
+    return RecordRow(path, digest, int(size))
 
 
 def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
@@ -80,6 +93,7 @@ def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:
     """Write the rows of a RECORD, sorted by path."""
+    import csv
     import io
 
     stream = io.StringIO()

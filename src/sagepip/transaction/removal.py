@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Collection, Sequence
 
 from sagepip.ground.filesystem import is_real_directory
-from sagepip.transaction.ownership import CACHE_DIRECTORY, bytecode_source, walk_owned
+from sagepip.ground.removing import KnownDirectory
+from sagepip.transaction.ownership import CACHE_DIRECTORY, OwnedTree, bytecode_source, walk_owned
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
 from sagepip.transaction.taking_apart import take_apart
 
@@ -28,6 +29,7 @@ class Removal:
     Attributes:
         steps: the retirements, and the removals of emptied directories.
         relied: directories that go as a whole, and so must not change until they do.
+        contents: what is in the live directories that go by one step.
     """
 
     def __init__(
@@ -46,9 +48,12 @@ class Removal:
         self._moves_whole = moves_whole
         self._found: list[Retire | RemoveDirectory] = []
         self.relied: list[DirectoryStamp] = []
+        self.contents: dict[str, KnownDirectory] = {}
         self._children: dict[str, set[str]] = {}
         for path in files:
-            child, parent = path, os.path.dirname(path)
+            self._children.setdefault(path[: path.rfind(os.sep)] or os.sep, set()).add(path)
+        for child in list(self._children):
+            parent = os.path.dirname(child)
             while parent != child and child not in self._children.setdefault(parent, set()):
                 self._children[parent].add(child)
                 child, parent = parent, os.path.dirname(parent)
@@ -77,39 +82,41 @@ class Removal:
 
     def _remove_directory(self, live: str, path: str, by_plan: bool) -> None:
         """Plan the end of a directory, or of what goes in it if something stays."""
-        stamps = self._stamps_if_all_goes(live, path, by_plan)
-        if stamps is None:
+        tree = self._tree_if_all_goes(live, path, by_plan)
+        if tree is None:
             self._reduce(live)
             return
         if by_plan:
             self._found.append(self._retire(live))
             return
-        self.relied += stamps
-        if self._moves_whole(stamps):
+        self.relied += tree.stamps
+        if self._moves_whole(tree.stamps):
             self._found.append(self._retire(live))
+            self.contents[live] = tree.contents
         else:
             self._found += take_apart(live, self._retire)
 
-    def _stamps_if_all_goes(
-        self, live: str, path: str, by_plan: bool
-    ) -> list[DirectoryStamp] | None:
-        """Return what is to be relied on if nothing would stay in a directory, else None."""
+    def _tree_if_all_goes(self, live: str, path: str, by_plan: bool) -> OwnedTree | None:
+        """Return what is in a directory, and is to be relied on, if nothing would stay in it."""
         if os.path.basename(live) == CACHE_DIRECTORY:
-            return self._cache_stamps(live, path)
+            return self._cache_tree(live, path)
         if by_plan:
             # In the staging area, where nobody else writes.
             wanted = {self._staged(one, live, path) for one in self._wanted}
             return walk_owned(path, wanted, settle=False)
         return walk_owned(live, self._wanted)
 
-    def _cache_stamps(self, live: str, path: str) -> list[DirectoryStamp] | None:
-        """Return the stamp of a ``__pycache__`` if only bytecode of what goes is in it."""
+    def _cache_tree(self, live: str, path: str) -> OwnedTree | None:
+        """Return a ``__pycache__`` if only bytecode of what goes is in it."""
         stamp = DirectoryStamp.of(path)
-        for name in os.listdir(path):
+        names = os.listdir(path)
+        for name in names:
             member = os.path.join(live, name)
             if member not in self._wanted and bytecode_source(member) not in self._wanted:
                 return None
-        return None if stamp is None else [stamp]
+        if stamp is None:
+            return None
+        return OwnedTree([stamp], KnownDirectory(CACHE_DIRECTORY, names, []))
 
     @staticmethod
     def _staged(wanted: str, live: str, path: str) -> str:
@@ -125,7 +132,7 @@ class Removal:
             return
         if any(_path(one) == cache for one in self._found):
             return
-        if cache not in self._kept and self._cache_stamps(cache, path) is not None:
+        if cache not in self._kept and self._cache_tree(cache, path) is not None:
             self._remove_directory(cache, *self._now_at(cache))
             return
         for name in sorted(os.listdir(path)):

@@ -9,7 +9,8 @@ from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement
-from sagepip.transaction.installed import InstalledDistribution, list_installed
+from sagepip.transaction.installed import InstalledDistribution, select_installed
+from sagepip.transaction.metadata_names import scan_metadata
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -43,11 +44,8 @@ class SiteView:
     """
 
     def __init__(self, directories: list[str], *, ignored: bool = False) -> None:
-        self._by_name: dict[str, list[InstalledDistribution]] = {}
-        if not ignored:
-            for one in list_installed(directories):
-                if not one.is_remnant:
-                    self._by_name.setdefault(one.name, []).append(one)
+        self._scanned = [] if ignored else scan_metadata(directories)
+        self._by_name: dict[str, Sequence[InstalledDistribution]] = {}
 
     def find(self, name: str) -> InstalledDistribution | None:
         """Return the installed distribution of a project, or None."""
@@ -55,7 +53,13 @@ class SiteView:
 
     def find_all(self, name: str) -> Sequence[InstalledDistribution]:
         """Return all installed distributions of a project, the one that counts first."""
-        return self._by_name.get(canonical_name(name), ())
+        canonical = canonical_name(name)
+        found = self._by_name.get(canonical)
+        if found is None:
+            installed = select_installed(self._scanned, {canonical})
+            found = [one for one in installed if not one.is_remnant]
+            self._by_name[canonical] = found
+        return found
 
     def satisfies(self, requirement: Requirement) -> bool:
         """Whether an installed version satisfies the specifier of a requirement."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-from sagepip.ground.cloning import Cloner
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
     can_move_directory,
@@ -186,6 +185,8 @@ class StagingArea:
             return staged
         own = root.staged(directory)
         if own != staged and not os.listdir(own):
+            from sagepip.ground.cloning import Cloner
+
             Cloner().clone_tree(staged, own)
         return own
 

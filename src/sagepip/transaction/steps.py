@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import NamedTuple
 
 from sagepip.ground.filesystem import (
     Identity,
@@ -233,8 +234,7 @@ class RemoveDirectory:
 Step = Place | Swap | Replace | Retire | MakeDirectory | RemoveDirectory
 
 
-@dataclass(frozen=True)
-class DirectoryStamp:
+class DirectoryStamp(NamedTuple):
     """A live directory as it was when the plan was made.
 
     Attributes:

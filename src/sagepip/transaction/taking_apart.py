@@ -7,10 +7,11 @@ and where something is mounted inside a package. No call takes such a directory 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 from sagepip.ground.filesystem import is_real_directory
+from sagepip.ground.mounts import is_mounted_below
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
@@ -20,14 +21,18 @@ _FIRST = ("RECORD", "installed-files.txt")
 _LAST = ("METADATA", "PKG-INFO")
 
 
-def moves_whole(area: StagingArea, stamps: Iterable[DirectoryStamp]) -> bool:
+def moves_whole(area: StagingArea, stamps: Sequence[DirectoryStamp]) -> bool:
     """Whether a directory can be renamed with all that is below it.
 
     Args:
         area: the staging area that it would be moved to.
-        stamps: the stamps of it and of all directories below it.
+        stamps: the stamps of it, as the first, and of all directories below it.
     """
+    if not area.can_move(stamps[0].path):
+        return False
     # A mount below would go along into the trash, and what is in it be removed there.
+    if is_mounted_below(stamps[0].path) is False:
+        return True
     return all(area.can_move(stamp.path) for stamp in stamps)
 
 

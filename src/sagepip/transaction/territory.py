@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sagepip.ground.destination import Destination, LiveRoot
 from sagepip.ground.errors import TargetError
@@ -117,24 +117,55 @@ class Territory:
             OutOfBounds: it must not be touched.
         """
         parent, name = os.path.split(path)
+        within = self._within(parent)
+        if problem := self._problem(within, name, own_metadata):
+            raise OutOfBounds(problem)
+        return within.prefix + name
+
+    def locate_all(
+        self, parent: str, names: Iterable[str], own_metadata: str = ""
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the names of files in a directory that may be touched, and their live paths.
+
+        Args:
+            parent: the directory; absolute and normalised, as the scheme spells it.
+            names: plain names.
+            own_metadata: see :meth:`locate`.
+        """
+        within = self._within(parent)
+        if within.problem:
+            return
+        prefix = within.prefix
+        # Below a package's own directory nothing but the name of our state is refused.
+        is_plain = bool(within.top) and not within.holds_scripts
+        is_plain = is_plain and not self._problem(within, _NAME, own_metadata)
+        for name in names:
+            if (is_plain and name[0] != ".") or not self._problem(within, name, own_metadata):
+                yield name, prefix + name
+
+    def _within(self, parent: str) -> _Within:
         within = self._parents.get(parent)
         if within is None:
             within = self._parents[parent] = self._look_at(parent)
+        return within
+
+    def _problem(self, within: _Within, name: str, own_metadata: str) -> str:
+        """Return why a file must not be touched, or an empty string."""
         if within.problem:
-            raise OutOfBounds(within.problem.replace(_NAME, name))
+            return within.problem.replace(_NAME, name)
         live = within.prefix + name
         if name.startswith(STATE_DIRECTORY):
-            raise OutOfBounds(f"{live} is sagepip's own")
+            return f"{live} is sagepip's own"
         if within.holds_scripts and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
-            raise OutOfBounds(f"{live} is the name of an interpreter")
+            return f"{live} is the name of an interpreter"
         if name == "pyvenv.cfg" and within.prefix == self.data_root.rstrip(os.sep) + os.sep:
-            raise OutOfBounds(f"{live} configures the interpreter")
+            return f"{live} configures the interpreter"
         if within.in_modules:
             # importlib.metadata finds metadata whatever the case of its name.
             top = within.top or name
             if top.lower().endswith(_METADATA) and top != own_metadata:
-                raise OutOfBounds(f"{live} is metadata of another distribution")
-        return live
+                return f"{live} is metadata of another distribution"
+        return ""
 
     def _look_at(self, parent: str) -> _Within:
         """Return what is true of all files in a directory, as the scheme spells it."""
@@ -159,11 +190,12 @@ class Territory:
         """Return the real path of a normalised directory, most of whose parents are known."""
         known = self._resolved.get(directory)
         if known is None:
-            above, name = os.path.split(directory)
-            if above == directory or os.path.islink(directory):
+            cut = directory.rfind(os.sep)
+            if cut <= 0 or os.path.islink(directory):
                 known = os.path.realpath(directory)
             else:
-                known = os.path.join(self._resolve(above), name)
+                above = self._resolve(directory[:cut])
+                known = above.rstrip(os.sep) + directory[cut:]
             self._resolved[directory] = known
         return known
 

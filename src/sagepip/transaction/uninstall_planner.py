@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
+from sagepip.ground.removing import KnownDirectory, remove_known
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.observation import SiteObservation
+from sagepip.transaction.observation import SiteLook, SiteObservation, renewed
 from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
@@ -23,6 +24,7 @@ class UninstallPlanner:
         area: the staging area: only its trash is used.
         names: the projects to remove.
         metadata_directories: the live directories that hold metadata.
+        look: what was seen in them before, if it may still be so.
     """
 
     def __init__(
@@ -30,12 +32,16 @@ class UninstallPlanner:
         area: StagingArea,
         names: Sequence[str],
         metadata_directories: Sequence[str],
+        look: SiteLook | None = None,
     ) -> None:
         self._area = area
         self._names = names
         self._metadata_directories = metadata_directories
+        self._look = look
         self._number = 0
         self._seen: SiteObservation | None = None
+        self._last: Plan | None = None
+        self._known: Mapping[str, KnownDirectory] = {}
 
     @property
     def removed(self) -> Sequence[InstalledDistribution]:
@@ -48,8 +54,13 @@ class UninstallPlanner:
         Raises:
             ConflictError: the files of one of the distributions are unknown.
         """
+        self._last = renewed(self._last, self._seen, self._seen.old if self._seen else ())
+        if self._last is not None:
+            return self._last
         self._seen = None
-        self._seen = SiteObservation(self._metadata_directories, self._names, self._area.territory)
+        self._seen = SiteObservation(
+            self._metadata_directories, self._names, self._area.territory, look=self._look
+        )
         metadata = [one.metadata_path for one in self._seen.replaced]
         within = tuple(path + os.sep for path in metadata)
         files = {
@@ -67,10 +78,22 @@ class UninstallPlanner:
         commit = tuple(
             step for path in metadata for step in retire_metadata(self._area, path, self._retire)
         )
-        links = forget_links(self._area, self._seen.replaced, self._seen.others, self._retire)
+        links = forget_links(self._area, self._seen.replaced, self._seen.linked, self._retire)
         # The metadata goes first, so that it never lists what is not there; .pth files next, so
         # that none names a module that has gone.
-        return Plan((), commit, (*links, *removal.steps), tuple(removal.relied))
+        self._last = Plan((), commit, (*links, *removal.steps), tuple(removal.relied))
+        self._known = removal.contents
+        return self._last
+
+    def clear_trash(self) -> None:
+        """Remove what the plan has retired as whole directories; without the lock.
+
+        What is in them is known, so that nobody has to ask again. What is not as expected is left
+        to the end of the transaction.
+        """
+        for step in self._last.after if self._last is not None else ():
+            if isinstance(step, Retire) and step.source in self._known:
+                remove_known(step.target, self._known[step.source])
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""

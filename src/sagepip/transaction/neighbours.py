@@ -116,7 +116,10 @@ class _Wanted:
         Args:
             data: one RECORD, or several; each line between two ends of lines.
         """
-        return self._is_marked(data) or self._is_odd(data)
+        return self._is_named(data) and (self._is_marked(data) or self._is_odd(data))
+
+    def _is_named(self, data: bytes) -> bool:
+        return not self._plain_names or any(name in data for name in self._plain_names)
 
     def _is_marked(self, data: bytes) -> bool:
         return len(self._marks) > _MOST_MARKS or any(mark in data for mark in self._marks)
@@ -126,8 +129,6 @@ class _Wanted:
 
         Only what is outside of site-packages can be reached by several spellings, through links.
         """
-        if self._plain_names and not any(name in data for name in self._plain_names):
-            return False
         if any(odd in data for odd in _ODD_SPELLINGS):
             return True
         climbs = data.count(b"/../")

@@ -58,33 +58,36 @@ def owned_files(distribution: InstalledDistribution, territory: Territory) -> se
     found: set[str] = set()
     own = os.path.basename(distribution.metadata_path)
     for parent, rows in _by_directory(record, distribution.directory).items():
-        located = list(territory.locate_all(parent, rows, own))
-        if not located or not territory.is_data(located[0][1]):
-            found.update(live for _, live in located)
+        located = dict(territory.locate_all(parent, [name for name, _ in rows], own))
+        if not located or not territory.is_data(next(iter(located.values()))):
+            found.update(located.values())
             continue
-        for name, live in located:
-            if rows[name].digest and _has_size(live, rows[name].size):
+        for name, row in rows:
+            live = located.get(name)
+            if live is None:
+                continue
+            if row.digest and _has_size(live, row.size):
                 found.add(live)
             elif os.path.lexists(live):
                 console.detail(f"{live} stays: that it is {label}'s cannot be told")
     return found
 
 
-def _by_directory(record: Iterable[RecordRow], home: str) -> dict[str, dict[str, RecordRow]]:
-    """Return rows by the directory that they are in, absolute and normalised, and by name."""
+def _by_directory(record: Iterable[RecordRow], home: str) -> dict[str, list[tuple[str, RecordRow]]]:
+    """Return rows, with the names of the files, by directory, which is absolute and normalised."""
     spelt: dict[str, list[tuple[str, RecordRow]]] = {}
-    found: dict[str, dict[str, RecordRow]] = {}
+    found: dict[str, list[tuple[str, RecordRow]]] = {}
     for row in record:
         parent, _, name = row.path.rpartition("/")
         if name in ("", ".", "..") or row.path[0] == "/":
             parent, name = os.path.split(recorded_path(row, home))
             if name:
-                found.setdefault(parent, {})[name] = row
+                found.setdefault(parent, []).append((name, row))
         else:
             spelt.setdefault(parent, []).append((name, row))
     for parent, rows in spelt.items():
         directory = os.path.normpath(os.path.join(home, parent))
-        found.setdefault(directory, {}).update(rows)
+        found.setdefault(directory, []).extend(rows)
     return found
 
 

@@ -84,7 +84,7 @@ def test_neighbour_of_a_large_site_that_comes_before_the_lock(
     put(bare_site, make_wheel(tmp_path / "wheels", "mine", "1", {"mine.py": "", "more.py": ""}))
     monkeypatch.setattr(observation, "_MOST_UNDER_LOCK", 0)
     site, hold = bare_site.site, SiteLocks.hold
-    held = []
+    held: list[int] = []
 
     def holding(self: SiteLocks, timeout: float | None = None) -> object:
         if not held:

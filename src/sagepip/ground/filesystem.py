@@ -309,7 +309,11 @@ def remove_tree(path: str) -> bool:
         return True
     try:
         _remove_contents(path, None)
-        os.rmdir(path)
+        try:
+            os.rmdir(path)
+        except PermissionError:
+            os.chmod(os.path.dirname(path), 0o700)
+            os.rmdir(path)
     except OSError:
         return not os.path.lexists(path)
     return True

@@ -10,7 +10,8 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagepip.transaction.installed import canonical_name, find_installed, list_installed
+from sagepip.ground.project_names import canonical_name
+from sagepip.transaction.installed import find_installed, list_installed
 from sagepip.transaction.record import BadRecord, parse_record
 from tests.property.test_records import EXAMPLES
 

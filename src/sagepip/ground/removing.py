@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 from sagepip.ground.filesystem import DIRECTORY
+from sagepip.ground.light_dataclass import NamedTuple
 
 
 class KnownDirectory(NamedTuple):

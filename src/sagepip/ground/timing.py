@@ -12,10 +12,15 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 from sagepip.ground import console
 from sagepip.ground.light_dataclass import dataclass, field
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 START_UP = "start-up"
 OTHER = "other"

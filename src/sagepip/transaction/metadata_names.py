@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
+
+from sagepip.ground.light_dataclass import NamedTuple
 
 METADATA = (".dist-info", ".egg-info", ".egg-link")
 # More alternatives make a pattern slower than reading every name in full.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
 
 from sagepip.ground import console
 from sagepip.ground.project_names import canonical_name
@@ -19,6 +18,12 @@ from sagepip.transaction.neighbours import listed_by
 from sagepip.transaction.ownership import CLOCK_TICK_SECONDS, owned_files
 from sagepip.transaction.steps import DirectoryStamp, Plan
 from sagepip.transaction.territory import Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 # A site that holds more is looked through without the lock only.
 _MOST_UNDER_LOCK = 500

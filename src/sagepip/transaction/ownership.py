@@ -7,10 +7,10 @@ import re
 import stat
 import time
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.marked_scripts import marked_scripts

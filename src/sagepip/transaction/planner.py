@@ -36,7 +36,7 @@ from sagepip.transaction.ownership import (
 )
 from sagepip.transaction.phases import Phase, PhasedSteps
 from sagepip.transaction.prefix_observation import PrefixObservation
-from sagepip.transaction.removal import Removal
+from sagepip.transaction.removal import Removal, directories_above
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
 from sagepip.transaction.steps import (
     DirectoryStamp,
@@ -98,7 +98,7 @@ class Planner:
             return self._last
         seen = self._reset()
         self._new |= self._published_files()
-        self._old_directories: frozenset[str] = _ancestors(self._old)
+        self._old_directories: frozenset[str] = directories_above(self._old)
         metadata = {one.metadata_path for one in self._staged}
         for root in self._area.roots:
             self._steps.make_missing_directories(root.live)
@@ -345,7 +345,7 @@ class Planner:
         roots = self._territory.roots
         removal = Removal(
             files,
-            kept=_ancestors(self._new) | set(roots) | _ancestors(roots),
+            kept=directories_above(self._new) | set(roots) | directories_above(roots),
             now_at=self._path_after_swap,
             retire=self._retire,
             moves_whole=lambda stamps: moves_whole(self._area, stamps),
@@ -381,16 +381,6 @@ class Planner:
     def _trash(self, root: StagingRoot) -> str:
         self._trash_number += 1
         return os.path.join(root.trash, str(self._trash_number))
-
-
-def _ancestors(files: Iterable[str]) -> frozenset[str]:
-    found: set[str] = set()
-    for path in files:
-        parent = os.path.dirname(path)
-        while parent not in found and parent != os.path.dirname(parent):
-            found.add(parent)
-            parent = os.path.dirname(parent)
-    return frozenset(found)
 
 
 def _known(path: str) -> Identity:

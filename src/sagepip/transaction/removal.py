@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground.filesystem import is_real_directory
 from sagepip.ground.removing import KnownDirectory
@@ -143,3 +143,18 @@ class Removal:
 
 def _path(step: Retire | RemoveDirectory) -> str:
     return step.source if isinstance(step, Retire) else step.path
+
+
+def directories_above(files: Iterable[str]) -> frozenset[str]:
+    """Return the directories that hold some paths, and all above these but the root.
+
+    Args:
+        files: absolute paths.
+    """
+    found: set[str] = set()
+    for path in files:
+        parent = os.path.dirname(path)
+        while parent not in found and parent != os.path.dirname(parent):
+            found.add(parent)
+            parent = os.path.dirname(parent)
+    return frozenset(found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple
 
 from sagepip.ground.filesystem import (
     Identity,
@@ -22,7 +21,7 @@ from sagepip.ground.filesystem import (
     restore_directory,
     swap,
 )
-from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_dataclass import NamedTuple, dataclass, field
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _stage(
             with phase("unpack", os.path.basename(candidate.wheel)), remembered as memory:
                 staged.append(
                     stage_wheel(
-                        candidate.wheel,
+                        candidate.metadata,
                         request.destination,
                         transaction.area,
                         additional_metadata=additional,

@@ -38,8 +38,9 @@ def is_installed_intact(
     if os.path.basename(installed.metadata_path) != wheel.dist_info:
         return False
     try:
-        wanted = _wheel_record(wheel)
-        scripts = _script_names(wheel)
+        with wheel.archive.opened() as archive:
+            wanted = _wheel_record(wheel, archive)
+            scripts = _script_names(wheel, archive)
         record = installed.record
     except (BadRecord, ConflictError, TargetError, OSError):
         return False  # a wheel that is none is for the gate to refuse
@@ -63,23 +64,21 @@ def is_installed_intact(
     return all(_is_intact(row, recorded_path(row, installed.directory)) for row in record)
 
 
-def _wheel_record(wheel: WheelMetadata) -> dict[str, str] | None:
+def _wheel_record(wheel: WheelMetadata, archive: zipfile.ZipFile) -> dict[str, str] | None:
     data = wheel.dist_info.removesuffix(".dist-info") + ".data/"
-    with zipfile.ZipFile(wheel.path) as archive:
-        rows = parse_record(read_text(wheel.path, archive, f"{wheel.dist_info}/RECORD"))
+    rows = parse_record(read_text(wheel.path, archive, f"{wheel.dist_info}/RECORD"))
     if any(row.path.startswith(data) for row in rows):
         return None
     own = {f"{wheel.dist_info}/{name}" for name in _INSTALLATION_METADATA}
     return {row.path: row.digest for row in rows if row.path not in own}
 
 
-def _script_names(wheel: WheelMetadata) -> set[str]:
+def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     """Return the names of the scripts that a wheel's entry points become."""
-    with zipfile.ZipFile(wheel.path) as archive:
-        name = f"{wheel.dist_info}/entry_points.txt"
-        if name not in archive.namelist():
-            return set()
-        text = read_text(wheel.path, archive, name)
+    name = f"{wheel.dist_info}/entry_points.txt"
+    if name not in archive.namelist():
+        return set()
+    text = read_text(wheel.path, archive, name)
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(text)

@@ -6,11 +6,8 @@ that the central directory of the zip file and RECORD agree on.
 
 from __future__ import annotations
 
-import io
-import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -18,16 +15,12 @@ from typing import BinaryIO, cast
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.staging import gate
-from sagepip.staging.hashing import HashingStream
+from sagepip.staging.members import Member
 from sagepip.staging.record_gate import bad_record, check_record, read_record
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text, read_wheel_metadata
 from sagepip.staging.zip_layout import check_layout
 from sagepip.transaction.record import RecordRow
 
-_CHUNK = 1 << 18
-_AT_ONCE = 1 << 20
-# How hard it was deflated, that a descriptor follows, that the name is UTF-8.
-_PLAIN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800
 _INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 
 
@@ -45,7 +38,7 @@ def check_wheel(wheel: str) -> WheelMetadata:
     """
     metadata = read_wheel_metadata(wheel)
     try:
-        with archive_errors(wheel), zipfile.ZipFile(wheel) as file:
+        with archive_errors(wheel), metadata.archive.opened() as file:
             for member in CheckedArchive(file, metadata).members():
                 member.read_through()
     except OSError as error:
@@ -90,8 +83,7 @@ class CheckedArchive:
         wheel, entries = metadata.path, file.infolist()
         names = [entry.orig_filename for entry in entries]
         self.data_directory = gate.check_members(wheel, names, metadata)
-        with open(wheel, "rb") as stream:
-            self._data_starts = check_layout(wheel, stream, entries)
+        self._data_starts = check_layout(wheel, cast(BinaryIO, file.fp), entries)
         gate.check_wheel_version(wheel, metadata.wheel_headers)
         gate.check_dist_info(wheel, metadata)
         gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
@@ -150,49 +142,29 @@ class CheckedArchive:
         dist_info = self.metadata.dist_info
         left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
         left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self._scripts}
+        record = f"{dist_info}/RECORD"
+        rows, starts = self._rows, self._data_starts
         for entry in self.file.infolist():
             name = entry.filename
-            if entry.is_dir() or name == f"{dist_info}/RECORD":
+            if name.endswith("/") or name == record:
                 continue
             mode = entry.external_attr >> 16
-            row = self._rows.get(name)
-            content = self._content(entry)
-            with self.file.open(entry) if content is None else io.BytesIO(content) as stream:
-                member = Member(
-                    name,
-                    cast(BinaryIO, stream),
-                    row.digest if row is not None else "",
-                    bool(stat.S_ISREG(mode) and mode & 0o111),
-                    self,
-                    content,
-                )
-                if name in left_out or "__pycache__" in name.split("/")[:-1]:
-                    member.read_through()
-                else:
-                    yield member
-
-    def _content(self, entry: zipfile.ZipInfo) -> bytes | None:
-        """Return a small file at once: of most wheels nearly all are; None for a larger one.
-
-        ``zipfile`` takes longer to open a member than to inflate most of them.
-        """
-        size = entry.file_size
-        if size > _AT_ONCE or entry.compress_size > _AT_ONCE or entry.flag_bits & ~_PLAIN_FLAGS:
-            return None
-        stream = cast(BinaryIO, self.file.fp)
-        start = self._data_starts[entry.header_offset]
-        packed = os.pread(stream.fileno(), entry.compress_size, start)
-        if len(packed) < entry.compress_size:
-            raise EOFError(f"the file ends in {entry.filename!r}")
-        if entry.compress_type == zipfile.ZIP_STORED:
-            content = packed
-        else:
-            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
-        if len(content) != size:
-            raise zipfile.BadZipFile(f"{entry.filename!r} does not have the stated {size} bytes")
-        if zlib.crc32(content) != entry.CRC:
-            raise zipfile.BadZipFile(f"Bad CRC-32 for file {entry.filename!r}")
-        return content
+            row = rows.get(name)
+            member = Member(
+                self.file,
+                entry,
+                starts[entry.header_offset],
+                row.digest if row is not None else "",
+                bool(mode & 0o111 and stat.S_ISREG(mode)),
+                self.refuse,
+            )
+            if name in left_out or (
+                "__pycache__" in name and "__pycache__" in name.split("/")[:-1]
+            ):
+                member.read_through()
+            else:
+                yield member
+            member.close()
 
     def refuse(self, problem: str) -> None:
         """Raise that RECORD is not right, or warn of it."""
@@ -200,48 +172,6 @@ class CheckedArchive:
         if not self._accept_bad_record:
             raise error
         _warn_of_bad_record(error)
-
-
-class Member:
-    """A member of a wheel.
-
-    Attributes:
-        name: of it.
-        stream: its content.
-        expected: its hash as RECORD says; empty if it says nothing.
-        is_executable: whether it is marked so.
-        content: all of it, where it is small.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        stream: BinaryIO,
-        expected: str,
-        is_executable: bool,
-        archive: CheckedArchive,
-        content: bytes | None,
-    ) -> None:
-        self.name = name
-        self.content = content
-        self.stream = stream
-        self.expected = expected
-        self.is_executable = is_executable
-        self._archive = archive
-
-    def read_through(self) -> None:
-        """Read all of it, only to compare it."""
-        hashing = HashingStream(self.stream, self.expected)
-        while hashing.read(_CHUNK):
-            pass
-        self.verify(hashing.digest())
-
-    def verify(self, digest: str) -> None:
-        """Compare the hash of what was read with RECORD, whose size has been compared before."""
-        if self.expected and digest != self.expected:
-            self._archive.refuse(
-                f"{self.name} is not what RECORD says (hash {digest}, expected {self.expected})"
-            )
 
 
 def _warn_of_bad_record(error: TargetError) -> None:

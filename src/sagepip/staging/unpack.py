@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -26,14 +25,17 @@ from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
-from sagepip.ground.free_space import NoSpace, check_space, existing
+from sagepip.ground.free_space import NoSpace
 from sagepip.staging import gate
 from sagepip.staging.bytecode import cache_path, compile_staged
 from sagepip.staging.bytecode_memory import BytecodeMemory
-from sagepip.staging.checked_archive import CheckedArchive, Member, archive_errors
-from sagepip.staging.hashing import HashingStream, hash_of
+from sagepip.staging.checked_archive import CheckedArchive, archive_errors
+from sagepip.staging.hashing import HashingStream
+from sagepip.staging.members import Member
+from sagepip.staging.new_files import write_new
+from sagepip.staging.room import check_room
 from sagepip.staging.scripts import shebang, with_shebang
-from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
 from sagepip.transaction.ownership import same_content
 from sagepip.transaction.record import RecordRow, format_record
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
@@ -59,7 +61,7 @@ _Placement = Callable[[str], _Placed]
 
 
 def stage_wheel(
-    wheel: str,
+    metadata: WheelMetadata,
     destination: Destination,
     area: StagingArea,
     *,
@@ -72,7 +74,7 @@ def stage_wheel(
     """Unpack a wheel into a staging area, complete with scripts, bytecode and RECORD.
 
     Args:
-        wheel: the path of the wheel.
+        metadata: what the wheel says of itself.
         destination: where it is going to be installed.
         area: where its files wait.
         additional_metadata: what the installer adds to the dist-info: INSTALLER and the like.
@@ -84,7 +86,7 @@ def stage_wheel(
     Raises:
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
     """
-    metadata = read_wheel_metadata(wheel)
+    wheel, metadata = metadata.path, reread(metadata)
     writer = _Writer(wheel, metadata, destination, compile_bytecode, memory)
 
     def placement(final: str) -> _Placed:
@@ -167,7 +169,7 @@ def _unpack(
     accept_bad_record: bool = False,
 ) -> None:
     writer.placement = placement
-    with archive_errors(wheel), _installer_errors(wheel), zipfile.ZipFile(wheel) as file:
+    with archive_errors(wheel), _installer_errors(wheel), metadata.archive.opened() as file:
         archive = CheckedArchive(file, metadata, accept_bad_record)
         try:
             gate.check_requires_python(wheel, metadata.headers, writer.destination.python)
@@ -176,7 +178,7 @@ def _unpack(
                 raise
             console.warn(f"{error.problem}; it is installed all the same")
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
-        writer.check_space(archive.sizes())
+        check_room(archive, writer.destination)
         installer.install(_Source(archive), writer, additional_metadata)
 
 
@@ -213,10 +215,18 @@ class _Source(WheelFile):
         """Return a text that ``installer`` obeys: what the gate has understood of it."""
         return self._archive.understood(filename)
 
+    @property
+    def dist_info_filenames(self) -> list[str]:
+        """The names of the files in its dist-info directory."""
+        prefix = self.dist_info_dir + "/"
+        names = self._archive.file.NameToInfo
+        return [one.removeprefix(prefix) for one in names if one.startswith(prefix)]
+
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield what is to be installed, with streams that know what to expect."""
         for member in self._archive.members():
-            record = (member.name, member.expected, "")
+            # Without the hash, which would be taken apart for each: the member knows it.
+            record = (member.name, "", "")
             yield record, cast(BinaryIO, member), member.is_executable
 
 
@@ -243,28 +253,9 @@ class _Writer(WheelDestination):
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
         self._root_prefix = os.path.normpath(self.root_directory).rstrip(os.sep) + os.sep
-        self._finals: dict[tuple[str, str], str] = {}
+        self._final_prefixes: dict[tuple[str, str], str] = {}
         self._umask = os.umask(0)
         os.umask(self._umask)
-
-    def check_space(self, sizes: Mapping[str, int]) -> None:
-        """Refuse a wheel that cannot fit, before anything of it is written.
-
-        Args:
-            sizes: as :meth:`CheckedArchive.sizes` returns them.
-
-        Raises:
-            TargetError: a file system has too little space.
-        """
-        needed: dict[int, tuple[str, int]] = {}
-        for key, size in sizes.items():
-            root = self.destination.scheme.path(key, self._metadata.file_name) if key else ""
-            directory = existing(self.destination.live(root or self.root_directory))
-            device = os.stat(directory).st_dev
-            first, so_far = needed.get(device, (directory, 0))
-            needed[device] = (first, so_far + size)
-        for directory, size in needed.values():
-            check_space(directory, size, self.wheel)
 
     def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
         """Write the script of an entry point."""
@@ -279,7 +270,7 @@ class _Writer(WheelDestination):
         """Write one file, comparing it with its row of RECORD where it comes from the wheel."""
         name = os.fspath(path)
         if not isinstance(stream, Member):
-            return self._write(scheme, name, stream, is_executable)
+            return self._write(scheme, name, stream.read(), is_executable)
         member: Member = stream
         if scheme == "scripts":
             if "/" not in name:
@@ -287,12 +278,12 @@ class _Writer(WheelDestination):
             hashing = HashingStream(member.stream, member.expected)
             script = with_shebang(cast(BinaryIO, hashing), self.destination.script_interpreter)
             if script is not None:
-                entry = self._write(scheme, name, script, True)
+                entry = self._write(scheme, name, _parts_of(script), True)
                 member.verify(hashing.digest())
                 return entry
-            member.stream.seek(0)
+            member.close()
             is_executable = True
-        content = member.stream if member.content is None else member.content
+        content = member.parts() if member.content is None else member.content
         entry = self._write(scheme, name, content, is_executable, member.expected)
         member.verify(str(entry.hash_))
         return entry
@@ -328,17 +319,22 @@ class _Writer(WheelDestination):
         return found
 
     def _final(self, key: str, path: str) -> str:
-        known = self._finals.get((key, path))
-        if known is not None:
-            return known
-        base = self.destination.scheme.path(key, self._metadata.file_name)
-        final = os.path.normpath(os.path.join(base, path))
-        if not final.startswith(os.path.normpath(base).rstrip(os.sep) + os.sep):
+        head, _, name = path.rpartition("/")
+        prefix = self._final_prefixes.get((key, head))
+        if prefix is None:
+            prefix = self._final_prefixes[(key, head)] = self._final_prefix(key, head)
+        if not prefix or name in ("", ".", ".."):
+            base = self.destination.scheme.path(key, self._metadata.file_name)
             raise TargetError(
                 f"{self.wheel}: {path!r} leads out of {base}", advice="do not install this wheel"
             )
-        self._finals[(key, path)] = final
-        return final
+        return prefix + name
+
+    def _final_prefix(self, key: str, head: str) -> str:
+        """Return what the final paths of a directory's files begin with; empty if it is outside."""
+        base = os.path.normpath(self.destination.scheme.path(key, self._metadata.file_name))
+        found = os.path.normpath(os.path.join(base, head)).rstrip(os.sep) + os.sep
+        return found if found.startswith(base.rstrip(os.sep) + os.sep) else ""
 
     def _row_path(self, final: str) -> str:
         if final.startswith(self._root_prefix):
@@ -346,32 +342,27 @@ class _Writer(WheelDestination):
         return os.path.relpath(final, self.root_directory)
 
     def _write(
-        self, key: str, path: str, content: BinaryIO | bytes, executable: bool, expected: str = ""
+        self,
+        key: str,
+        path: str,
+        content: bytes | Iterable[bytes],
+        executable: bool,
+        expected: str = "",
     ) -> RecordEntry:
         final = self._final(key, path)
         placed = self.placement(final)
         staged = placed.path
         mode = 0o777 if executable else 0o666
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            if isinstance(content, bytes):
-                digest, size = hash_of(content, expected), len(content)
-                _write_all(descriptor, content)
-            else:
-                hashing = HashingStream(content, expected)
-                while chunk := hashing.read(_CHUNK):
-                    _write_all(descriptor, chunk)
-                digest, size = hashing.digest(), hashing.size
-        finally:
-            os.close(descriptor)
+        digest, size = write_new(staged, content, mode, expected)
         if executable:
             os.chmod(staged, mode & ~self._umask | 0o111)
-        is_module = key in ("purelib", "platlib") and final.endswith(".py")
+        is_module = final.endswith(".py") and key in ("purelib", "platlib")
         if placed.same_as:
             self._drop_same(placed, final, is_module)
         elif is_module:
             self._modules.append((staged, final, digest))
-        return RecordEntry(path, Hash.parse(digest), size)
+        algorithm, _, value = digest.partition("=")
+        return RecordEntry(path, Hash(algorithm, value), size)
 
     def _drop_same(self, placed: _Placed, final: str, is_module: bool) -> None:
         """Leave a file to the wheel that brought it first, if it is the same."""
@@ -388,7 +379,5 @@ class _Writer(WheelDestination):
             self._shared_bytecode.append(bytecode)
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
-    written = os.write(descriptor, content)
-    while written < len(content):
-        written += os.write(descriptor, memoryview(content)[written:])
+def _parts_of(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK), b"")

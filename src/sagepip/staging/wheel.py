@@ -11,8 +11,9 @@ import zlib
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
-from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.project_names import canonical_name
+from sagepip.staging.archive_file import ArchiveFile
 
 # What reading a zip file raises that is none, or no good one (ValueError: a name is no UTF-8).
 UNREADABLE = (
@@ -44,6 +45,7 @@ class WheelMetadata:
         dist_info: the name of its dist-info directory.
         headers: its METADATA.
         wheel_headers: its WHEEL.
+        archive: the file, to be opened again.
     """
 
     path: str
@@ -53,6 +55,7 @@ class WheelMetadata:
     dist_info: str
     headers: Headers
     wheel_headers: Headers
+    archive: ArchiveFile = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -121,10 +124,11 @@ def read_wheel_metadata(path: str) -> WheelMetadata:
     check_regular_file(path, "wheel")
     file_name, version, tags = _parse_file_name(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            dist_info = _find_dist_info(path, archive)
-            metadata = read_text(path, archive, f"{dist_info}/METADATA")
-            wheel = read_text(path, archive, f"{dist_info}/WHEEL")
+        archive = ArchiveFile(path)
+        with archive.opened() as file:
+            dist_info = _find_dist_info(path, file)
+            metadata = read_text(path, file, f"{dist_info}/METADATA")
+            wheel = read_text(path, file, f"{dist_info}/WHEEL")
     except UNREADABLE as error:
         raise TargetError(
             f"{path}: {error}", advice="the file is damaged; fetch or build it again"
@@ -132,8 +136,20 @@ def read_wheel_metadata(path: str) -> WheelMetadata:
     except OSError as error:
         raise TargetError(f"cannot read the wheel {path}: {error.strerror}") from error
     return WheelMetadata(
-        path, file_name, version, tags, dist_info, Headers(metadata), Headers(wheel)
+        path, file_name, version, tags, dist_info, Headers(metadata), Headers(wheel), archive
     )
+
+
+def reread(metadata: WheelMetadata) -> WheelMetadata:
+    """Return what a wheel says of itself now: the same, unless the file was replaced.
+
+    Args:
+        metadata: what it said before.
+
+    Raises:
+        TargetError: see :func:`read_wheel_metadata`.
+    """
+    return metadata if metadata.archive.is_same() else read_wheel_metadata(metadata.path)
 
 
 def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:

@@ -134,7 +134,10 @@ def _check_gap(path: str, before: zipfile.ZipInfo | None, position: int, followi
 def _check_local_header(path: str, stream: BinaryIO, entry: zipfile.ZipInfo) -> int:
     """Compare a local header with the central directory; return where the data begin."""
     descriptor, start = stream.fileno(), entry.header_offset
-    stated = entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+    name_as_text = entry.orig_filename
+    # ASCII is the same in both, and cp437 slow.
+    is_utf8 = entry.flag_bits & _UTF8 or name_as_text.isascii()
+    stated = name_as_text.encode("utf-8" if is_utf8 else "cp437")
     header = os.pread(descriptor, _LOCAL.size + len(stated) + _USUAL_EXTRA, start)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
         raise zipfile.BadZipFile(f"there is no entry where {entry.filename!r} should be")

@@ -6,12 +6,16 @@ RECORD is that of the recording-installed-projects specification.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from sagepip.ground.light_dataclass import NamedTuple
 
 # No file is larger; int() refuses thousands of digits.
 _SIZE_DIGITS = 20
+# With anything else in it a field stands for itself.
+_SPECIAL = re.compile(r"[^-+\w./=@~]", re.ASCII)
 
 
 class RecordRow(NamedTuple):
@@ -96,14 +100,19 @@ def format_record(rows: Iterable[RecordRow]) -> bytes:
     import csv
     import io
 
-    stream = io.StringIO()
-    plain = csv.writer(stream, lineterminator="\n")
-    # Before Python 3.13 a carriage return is not quoted unless it ends lines.
-    quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in sorted(rows, key=lambda one: one.path):
-        writer = quoted if "\r" in row.path + row.digest else plain
-        writer.writerow((row.path, row.digest, "" if row.size is None else row.size))
-    return stream.getvalue().encode("utf-8")
+    lines = []
+    for path, digest, size in sorted(rows, key=itemgetter(0)):
+        text = "" if size is None else size
+        if _SPECIAL.search(path) or _SPECIAL.search(digest):
+            stream = io.StringIO()
+            writer = csv.writer(stream, lineterminator="\n")
+            if "\r" in path + digest:  # before Python 3.13 not quoted unless it ends lines
+                writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            writer.writerow((path, digest, text))
+            lines.append(stream.getvalue())
+        else:
+            lines.append(f"{path},{digest},{text}\n")
+    return "".join(lines).encode("utf-8")
 
 
 def recorded_path(row: RecordRow, metadata_directory: str) -> str:

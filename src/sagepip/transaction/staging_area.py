@@ -10,6 +10,7 @@ from sagepip.ground.filesystem import (
     can_move_directory,
     can_rename_between,
     make_directories,
+    make_directory,
 )
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.lock import STATE_DIRECTORY
@@ -115,7 +116,7 @@ class StagingArea:
         Raises:
             TargetError: the name is too long, or a directory is where a file is to be.
         """
-        parent, name = os.path.split(live)
+        parent, _, name = live.rpartition(os.sep)
         if len(name) * 4 > _NAME_BYTES and len(os.fsencode(name)) > _NAME_BYTES:
             raise TargetError(f"{owner}: the file name is too long: {live}")
         if live in self._claimed:
@@ -131,15 +132,19 @@ class StagingArea:
     def _stage_directory(self, live: str, owner: str) -> str:
         """Make the staged directory of a live path that is to be claimed, and return it."""
         root = self.root_of(live)
-        above = _up_to(os.path.dirname(live), root.live)
-        if any(len(os.fsencode(os.path.basename(one))) > _NAME_BYTES for one in above[:1]):
+        missing = []
+        directory = os.path.dirname(live)
+        while len(directory) > len(root.live) and directory not in self._directories:
+            missing.append(directory)
+            directory = os.path.dirname(directory)
+        if any(len(os.fsencode(os.path.basename(one))) > _NAME_BYTES for one in missing[:1]):
             raise TargetError(f"{owner}: the file name is too long: {live}")
-        if any(one in self._claimed for one in above):
+        if any(one in self._claimed for one in missing):
             raise TargetError(f"{owner}: {live} is both a file and a directory in it")
-        self._directories.update(above)
-        staged = os.path.dirname(root.staged(live))
-        make_directories(staged)
-        return staged
+        for one in reversed(missing):
+            make_directory(root.staged(one))
+            self._directories.add(one)
+        return os.path.dirname(root.staged(live))
 
     def spare_path(self) -> str:
         """Return a path in the transaction's directory that nothing bears."""
@@ -248,13 +253,4 @@ def elsewhere(directory: str) -> list[str]:
             continue  # the last line, torn by a kill: its directory was never made
         if isinstance(path, str) and os.path.basename(path) == elsewhere_name(directory):
             found.append(path)
-    return found
-
-
-def _up_to(directory: str, root: str) -> list[str]:
-    """Return a directory and its parents below a root."""
-    found = []
-    while len(directory) > len(root):
-        found.append(directory)
-        directory = os.path.dirname(directory)
     return found

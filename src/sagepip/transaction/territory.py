@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 
 from sagepip.ground.destination import Destination, LiveRoot
@@ -73,7 +74,9 @@ class Territory:
             if root.holds_modules
             for spelling in (root.path, root.resolved)
         }
+        self._special = {*self.roots, self.scripts_root, *self._spelt}
         self._parents: dict[str, _Within] = {}
+        self._absent: set[str] = set()
         self._resolved: dict[str, str] = {}
 
     @classmethod
@@ -171,6 +174,17 @@ class Territory:
         """Return what is true of all files in a directory, as the scheme spells it."""
         resolved = self._resolve(parent)
         prefix = resolved.rstrip(os.sep) + os.sep
+        above, _, name = parent.rpartition(os.sep)
+        known = self._parents.get(above)
+        if (
+            known is not None
+            and not known.problem
+            and resolved == known.prefix + name
+            and resolved not in self._special
+            and not name.startswith(STATE_DIRECTORY)
+        ):
+            # Nothing begins or ends here: what is true of the directory above is true of this one.
+            return _Within(prefix, known.top or name, known.in_modules)
         try:
             root = self.root_of(prefix + _NAME)
         except OutOfBounds as error:
@@ -191,13 +205,26 @@ class Territory:
         known = self._resolved.get(directory)
         if known is None:
             cut = directory.rfind(os.sep)
-            if cut <= 0 or os.path.islink(directory):
+            above = self._resolve(directory[:cut]) if cut > 0 else ""
+            if cut <= 0 or self._is_link(directory, directory[:cut]):
                 known = os.path.realpath(directory)
             else:
-                above = self._resolve(directory[:cut])
                 known = above.rstrip(os.sep) + directory[cut:]
             self._resolved[directory] = known
         return known
+
+    def _is_link(self, directory: str, above: str) -> bool:
+        """Whether a directory is a link; in one that is not there, nothing is."""
+        if above in self._absent:
+            self._absent.add(directory)
+            return False
+        try:
+            return stat.S_ISLNK(os.lstat(directory).st_mode)
+        except FileNotFoundError:
+            self._absent.add(directory)
+        except (OSError, ValueError):
+            pass
+        return False
 
 
 def _check_within(roots: Sequence[LiveRoot], destdir: str) -> None:

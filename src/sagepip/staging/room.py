@@ -1,0 +1,32 @@
+"""Whether a wheel fits, before anything of it is written."""
+
+from __future__ import annotations
+
+import os
+
+from sagepip.ground.destination import Destination
+from sagepip.ground.free_space import check_space, existing
+from sagepip.staging.checked_archive import CheckedArchive
+
+
+def check_room(archive: CheckedArchive, destination: Destination) -> None:
+    """Refuse a wheel that cannot fit.
+
+    Args:
+        archive: the wheel.
+        destination: where it is going to be installed.
+
+    Raises:
+        TargetError: a file system has too little space.
+    """
+    metadata = archive.metadata
+    root_key = "purelib" if metadata.root_is_purelib else "platlib"
+    needed: dict[int, tuple[str, int]] = {}
+    for key, size in archive.sizes().items():
+        root = destination.scheme.path(key or root_key, metadata.file_name)
+        directory = existing(destination.live(root))
+        device = os.stat(directory).st_dev
+        first, so_far = needed.get(device, (directory, 0))
+        needed[device] = (first, so_far + size)
+    for directory, size in needed.values():
+        check_space(directory, size, metadata.path)

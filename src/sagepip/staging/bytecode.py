@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.staging.bytecode_memory import BytecodeMemory
-from sagepip.staging.running_compiler import Job, compile_here
+from sagepip.staging.compile_workers import CompileWorkers, worker_count
+from sagepip.staging.running_compiler import Job, compile_here, compile_source
 
 
 def cache_path(source: str, cache_tag: str) -> str:
@@ -22,38 +23,79 @@ def cache_path(source: str, cache_tag: str) -> str:
     return os.path.join(parent, "__pycache__", f"{name.removesuffix('.py')}.{cache_tag}.pyc")
 
 
-def compile_staged(
-    modules: Sequence[tuple[str, str, str]],
-    python: TargetPython,
-    memory: BytecodeMemory | None = None,
-) -> list[tuple[str, str]]:
-    """Compile staged modules; those that do not compile (templates, Python 2) are passed over.
+class Compilation:
+    """The modules of a wheel, on their way to bytecode; to be closed.
 
     Args:
-        modules: the staged path of each module, its final path, and its hash as RECORD has it.
         python: the target interpreter.
         memory: what is remembered of modules that the running interpreter has compiled.
-
-    Returns:
-        The final path of each module that was compiled, and that of its bytecode.
-
-    Raises:
-        TargetError: the target interpreter cannot compile at all.
     """
-    tag = python.cache_tag
-    if not modules or tag is None:
-        return []
-    jobs = [Job(staged, cache_path(staged, tag), *rest) for staged, *rest in modules]
-    with phase("compile"):
-        if python.compiles_like_running:
-            compiled = compile_here(jobs, memory)
-        else:
-            compiled = _compile_elsewhere([job[:3] for job in jobs], python)
-    missed = len(jobs) - len(compiled)
-    if missed:
-        console.detail(f"{missed} of {len(jobs)} modules do not compile; left as source")
-    done = set(compiled)
-    return [(job.embedded, cache_path(job.embedded, tag)) for job in jobs if job.source in done]
+
+    def __init__(self, python: TargetPython, memory: BytecodeMemory | None = None) -> None:
+        self._python = python
+        self._memory = memory
+        self._jobs: list[Job] = []
+        self._workers: CompileWorkers | None = None
+
+    def expect(self, modules: Iterable[tuple[str, int]]) -> None:
+        """Start as many workers as are worth it, before the modules are there.
+
+        Args:
+            modules: the hash of each as RECORD has it, and its size.
+        """
+        if not self._python.compiles_like_running:
+            return
+        sizes = (size for digest, size in modules if not self._is_known(digest))
+        count = worker_count(sum(sizes))
+        if count > 0:
+            self._workers = CompileWorkers(count, compile_source)
+
+    def add(self, staged: str, final: str, digest: str) -> None:
+        """Take a module in.
+
+        Args:
+            staged: where it lies, complete.
+            final: the path that its bytecode is to say.
+            digest: its hash as RECORD has it.
+        """
+        tag = self._python.cache_tag
+        if tag is None:
+            return
+        self._jobs.append(Job(staged, cache_path(staged, tag), final, digest))
+        if self._workers is not None and not self._is_known(digest):
+            self._workers.add(staged, final)
+
+    def finish(self) -> list[tuple[Job, str]]:
+        """Compile what was taken in; what does not compile (templates, Python 2) is passed over.
+
+        Returns:
+            Each module that was compiled, and the final path of its bytecode.
+
+        Raises:
+            TargetError: the target interpreter cannot compile at all.
+        """
+        tag = self._python.cache_tag
+        if not self._jobs or tag is None:
+            return []
+        with phase("compile"):
+            if self._python.compiles_like_running:
+                compiled = compile_here(self._jobs, self._memory, self._workers)
+            else:
+                compiled = _compile_elsewhere([job[:3] for job in self._jobs], self._python)
+        missed = len(self._jobs) - len(compiled)
+        if missed:
+            console.detail(f"{missed} of {len(self._jobs)} modules do not compile; left as source")
+        done = set(compiled)
+        return [(job, cache_path(job.embedded, tag)) for job in self._jobs if job.source in done]
+
+    def close(self) -> None:
+        """End what is still at work."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def _is_known(self, digest: str) -> bool:
+        return self._memory is not None and self._memory.knows(digest)
 
 
 def _compile_elsewhere(jobs: Sequence[tuple[str, str, str]], python: TargetPython) -> list[str]:

@@ -79,6 +79,10 @@ class BytecodeMemory:
         text = bytes((entry.path_type, len(path))) + path
         return data[: entry.path_at] + text + data[entry.path_at :]
 
+    def knows(self, digest: str) -> bool:
+        """Whether there is something of a source, which may yet turn out to be damaged."""
+        return bool(self._known) and _key(digest) in self._known
+
     def note(self, digest: str, embedded: str, code: bytes) -> None:
         """Remember the code of a source.
 

@@ -133,6 +133,13 @@ class CheckedArchive:
             found[key] = found.get(key, 0) + entry.file_size
         return found
 
+    def modules(self) -> Iterator[tuple[str, int]]:
+        """Yield the hash of each module as RECORD has it, and its size."""
+        for entry in self.file.infolist():
+            row = self._rows.get(entry.filename)
+            if row is not None and entry.filename.endswith(".py"):
+                yield row.digest, entry.file_size
+
     def members(self) -> Iterator[Member]:
         """Yield what is to be installed, each to be read before the next.
 

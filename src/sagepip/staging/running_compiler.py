@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from sagepip.staging.bytecode_memory import BytecodeMemory
+from sagepip.staging.compile_workers import CompileWorkers
 
 _CHECKED_HASH = 0b11
 
@@ -33,12 +34,15 @@ class Job(NamedTuple):
     digest: str
 
 
-def compile_here(jobs: Sequence[Job], memory: BytecodeMemory | None) -> list[str]:
+def compile_here(
+    jobs: Sequence[Job], memory: BytecodeMemory | None, workers: CompileWorkers | None = None
+) -> list[str]:
     """Compile modules.
 
     Args:
         jobs: what.
         memory: what is known of sources that were compiled before.
+        workers: have been told of what is not.
 
     Returns:
         The staged paths of those that compiled.
@@ -50,6 +54,8 @@ def compile_here(jobs: Sequence[Job], memory: BytecodeMemory | None) -> list[str
     made: set[str] = set()
     with warnings.catch_warnings(), _without_collection():
         warnings.simplefilter("ignore")
+        if workers is not None:
+            workers.finish()
         for job in jobs:
             directory = os.path.dirname(job.bytecode)
             try:
@@ -58,7 +64,7 @@ def compile_here(jobs: Sequence[Job], memory: BytecodeMemory | None) -> list[str
                     made.add(directory)
             except (FileExistsError, NotADirectoryError):  # a file named __pycache__
                 continue
-            code = _code(job, memory)
+            code = _code(job, memory, workers)
             if code is not None:
                 _write(job, code)
                 compiled.append(job.source)
@@ -77,19 +83,34 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _code(job: Job, memory: BytecodeMemory | None) -> bytes | None:
-    known = memory.take(job.digest, job.embedded) if memory is not None else None
-    if known is not None:
-        return known
-    with open(job.source, "rb") as stream:
+def compile_source(path: str, embedded: str) -> bytes | None:
+    """Compile a module; return its code as marshal writes it, or None if it does not compile.
+
+    Args:
+        path: of its source.
+        embedded: the path that its code is to say.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as stream:
         source = stream.read()
     try:
         # Not as PYTHONOPTIMIZE says: the name of the file is that of bytecode with all in it.
-        made = compile(source, job.embedded, "exec", dont_inherit=True, optimize=0)
+        made = compile(source, embedded, "exec", dont_inherit=True, optimize=0)
     except Exception:  # whatever a module makes the compiler say, it is left as source
         return None
-    code = marshal.dumps(made)
-    if memory is not None:
+    return marshal.dumps(made)
+
+
+def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | None) -> bytes | None:
+    known = memory.take(job.digest, job.embedded) if memory is not None else None
+    if known is not None:
+        return known
+    is_done, code = workers.code(job.source, job.embedded) if workers else (False, None)
+    if not is_done:
+        code = compile_source(job.source, job.embedded)
+    if code is not None and memory is not None:
         memory.note(job.digest, job.embedded, code)
     return code
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import installer
@@ -27,7 +27,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
 from sagepip.staging import gate
-from sagepip.staging.bytecode import cache_path, compile_staged
+from sagepip.staging.bytecode import Compilation, cache_path
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.checked_archive import CheckedArchive, archive_errors
 from sagepip.staging.hashing import HashingStream
@@ -87,7 +87,8 @@ def stage_wheel(
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
     """
     wheel, metadata = metadata.path, reread(metadata)
-    writer = _Writer(wheel, metadata, destination, compile_bytecode, memory)
+    compilation = Compilation(destination.python, memory) if compile_bytecode else None
+    writer = _Writer(wheel, metadata, destination, compilation)
 
     def placement(final: str) -> _Placed:
         try:
@@ -138,7 +139,8 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
         OSError: it cannot be written, or not fit.
     """
     metadata = read_wheel_metadata(wheel)
-    writer = _Writer(wheel, metadata, destination, compile_bytecode)
+    compilation = Compilation(destination.python) if compile_bytecode else None
+    writer = _Writer(wheel, metadata, destination, compilation)
     roots = [os.path.normpath(path) for path in vars(destination.scheme).values()]
 
     def placement(final: str) -> _Placed:
@@ -169,6 +171,7 @@ def _unpack(
     accept_bad_record: bool = False,
 ) -> None:
     writer.placement = placement
+    compilation = writer.compilation
     with archive_errors(wheel), _installer_errors(wheel), metadata.archive.opened() as file:
         archive = CheckedArchive(file, metadata, accept_bad_record)
         try:
@@ -179,7 +182,10 @@ def _unpack(
             console.warn(f"{error.problem}; it is installed all the same")
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
         check_room(archive, writer.destination)
-        installer.install(_Source(archive), writer, additional_metadata)
+        with nullcontext() if compilation is None else closing(compilation):
+            if compilation is not None:
+                compilation.expect(archive.modules())
+            installer.install(_Source(archive), writer, additional_metadata)
 
 
 @contextmanager
@@ -238,17 +244,14 @@ class _Writer(WheelDestination):
         wheel: str,
         metadata: WheelMetadata,
         destination: Destination,
-        compile_bytecode: bool,
-        memory: BytecodeMemory | None = None,
+        compilation: Compilation | None,
     ) -> None:
         self.wheel = wheel
         self.destination = destination
         self.placement: _Placement = _Placed
         self.live_files: set[str] = set()
         self._metadata = metadata
-        self._compile = compile_bytecode
-        self._memory = memory
-        self._modules: list[tuple[str, str, str]] = []
+        self.compilation = compilation
         self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
@@ -284,9 +287,7 @@ class _Writer(WheelDestination):
             member.close()
             is_executable = True
         content = member.parts() if member.content is None else member.content
-        entry = self._write(scheme, name, content, is_executable, member.expected)
-        member.verify(str(entry.hash_))
-        return entry
+        return self._write(scheme, name, content, is_executable, member)
 
     def finalize_installation(
         self,
@@ -300,20 +301,19 @@ class _Writer(WheelDestination):
             final = self._final(key, entry.path)
             if entry.path != record_file_path or key != scheme:
                 rows.append(RecordRow(self._row_path(final), str(entry.hash_ or ""), entry.size))
-        if self._compile:
-            rows += [RecordRow(self._row_path(final)) for final in self._compiled()]
+        if self.compilation is not None:
+            found = self._compiled(self.compilation)
+            rows += [RecordRow(self._row_path(final)) for final in found]
         record = self._final(scheme, record_file_path)
         rows.append(RecordRow(self._row_path(record)))
         self._write(scheme, record_file_path, format_record(rows), False)
 
-    def _compiled(self) -> list[str]:
+    def _compiled(self, compilation: Compilation) -> list[str]:
         found: list[str] = list(self._shared_bytecode)
-        by_final = {final: staged for staged, final, _ in self._modules}
-        compiled = compile_staged(self._modules, self.destination.python, self._memory)
-        for final, bytecode in compiled:
+        for job, bytecode in compilation.finish():
             # The bytecode lies beside the staged module already; its place has to be claimed.
             placed = self.placement(bytecode)
-            if os.path.dirname(os.path.dirname(placed.path)) != os.path.dirname(by_final[final]):
+            if os.path.dirname(os.path.dirname(placed.path)) != os.path.dirname(job.source):
                 raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
             found.append(bytecode)
         return found
@@ -347,20 +347,22 @@ class _Writer(WheelDestination):
         path: str,
         content: bytes | Iterable[bytes],
         executable: bool,
-        expected: str = "",
+        member: Member | None = None,
     ) -> RecordEntry:
         final = self._final(key, path)
         placed = self.placement(final)
         staged = placed.path
         mode = 0o777 if executable else 0o666
-        digest, size = write_new(staged, content, mode, expected)
+        digest, size = write_new(staged, content, mode, member.expected if member else "")
+        if member is not None:
+            member.verify(digest)
         if executable:
             os.chmod(staged, mode & ~self._umask | 0o111)
         is_module = final.endswith(".py") and key in ("purelib", "platlib")
         if placed.same_as:
             self._drop_same(placed, final, is_module)
-        elif is_module:
-            self._modules.append((staged, final, digest))
+        elif is_module and self.compilation is not None:
+            self.compilation.add(staged, final, digest)
         algorithm, _, value = digest.partition("=")
         return RecordEntry(path, Hash(algorithm, value), size)
 

@@ -55,7 +55,12 @@ def test_hit_while_compiling(number: signal.Signals, tmp_path: Path) -> None:
     site = next(prefix.rglob("site-packages"))
     before = snapshot(prefix)
     with subprocess.Popen(
-        command(new), env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        command(new),
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        # A shell without job control has what it runs in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         workers: list[int] = []
         end = time.monotonic() + 60

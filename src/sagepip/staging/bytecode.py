@@ -19,8 +19,8 @@ def cache_path(source: str, cache_tag: str) -> str:
 
     Not ``importlib.util.cache_from_source``, which follows PYTHONPYCACHEPREFIX.
     """
-    parent, name = os.path.split(source)
-    return os.path.join(parent, "__pycache__", f"{name.removesuffix('.py')}.{cache_tag}.pyc")
+    parent, separator, name = source.rpartition(os.sep)
+    return f"{parent}{separator}__pycache__{os.sep}{name.removesuffix('.py')}.{cache_tag}.pyc"
 
 
 class Compilation:

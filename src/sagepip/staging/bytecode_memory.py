@@ -14,6 +14,7 @@ import binascii
 import os
 import struct
 import zlib
+from functools import cache
 from typing import BinaryIO, NamedTuple
 
 from sagepip.ground import console
@@ -184,6 +185,7 @@ class BytecodeMemory:
         self._is_failed = True
 
 
+@cache
 def _key(digest: str) -> bytes:
     """Return the bytes of a sha256 as RECORD has it; none for another hash."""
     algorithm, _, value = digest.partition("=")

@@ -151,6 +151,7 @@ class CheckedArchive:
         left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self._scripts}
         record = f"{dist_info}/RECORD"
         rows, starts = self._rows, self._data_starts
+        descriptor = cast(BinaryIO, self.file.fp).fileno()
         for entry in self.file.infolist():
             name = entry.filename
             if name.endswith("/") or name == record:
@@ -160,6 +161,7 @@ class CheckedArchive:
             member = Member(
                 self.file,
                 entry,
+                descriptor,
                 starts[entry.header_offset],
                 row.digest if row is not None else "",
                 bool(mode & 0o111 and stat.S_ISREG(mode)),

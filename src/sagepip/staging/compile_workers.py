@@ -197,7 +197,8 @@ class CompileWorkers:
     def _run(self, parent: int, mask: Iterable[int], own: int) -> None:
         _die_with_parent()
         for one in _SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                signal.signal(one, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         gc.disable()
         files = (self._descriptions, self._code[own])

@@ -30,7 +30,8 @@ class Member:
     Args:
         archive: the wheel, opened.
         entry: the member.
-        start: where its data begin in the file.
+        descriptor: of the wheel.
+        start: where its data begin in it.
         expected: its hash as RECORD says; empty if it says nothing.
         is_executable: whether it is marked so.
         refuse: told that the member is not what RECORD says; may raise.
@@ -42,6 +43,7 @@ class Member:
 
     __slots__ = (
         "_archive",
+        "_descriptor",
         "_entry",
         "_is_plain",
         "_refuse",
@@ -57,6 +59,7 @@ class Member:
         self,
         archive: zipfile.ZipFile,
         entry: zipfile.ZipInfo,
+        descriptor: int,
         start: int,
         expected: str,
         is_executable: bool,
@@ -67,6 +70,7 @@ class Member:
         self.is_executable = is_executable
         self._archive = archive
         self._entry = entry
+        self._descriptor = descriptor
         self._start = start
         self._refuse = refuse
         self._stream: BinaryIO | None = None
@@ -129,7 +133,7 @@ class Member:
             )
 
     def _packed(self) -> Iterator[bytes]:
-        descriptor, position = self._descriptor(), self._start
+        descriptor, position = self._descriptor, self._start
         end = position + self._entry.compress_size
         while position < end:
             packed = os.pread(descriptor, min(_PACKED_PART, end - position), position)
@@ -150,7 +154,7 @@ class Member:
 
     def _read_at_once(self) -> bytes:
         entry = self._entry
-        packed = os.pread(self._descriptor(), entry.compress_size, self._start)
+        packed = os.pread(self._descriptor, entry.compress_size, self._start)
         if len(packed) < entry.compress_size:
             raise EOFError(f"the file ends in {entry.filename!r}")
         if entry.compress_type == zipfile.ZIP_STORED:
@@ -163,9 +167,6 @@ class Member:
         if zlib.crc32(content) != entry.CRC:
             raise _wrong_checksum(entry)
         return content
-
-    def _descriptor(self) -> int:
-        return cast(BinaryIO, self._archive.fp).fileno()
 
 
 def _wrong_size(entry: zipfile.ZipInfo) -> zipfile.BadZipFile:

@@ -31,19 +31,20 @@ def write_new(
     try:
         if isinstance(content, bytes):
             digest = hash_of(content, expected)
-            _write_all(descriptor, content)
+            write_all(descriptor, content)
             return digest, len(content)
         hasher, size = Hasher(expected), 0
         for part in content:
             hasher.update(part)
             size += len(part)
-            _write_all(descriptor, part)
+            write_all(descriptor, part)
         return hasher.digest(), size
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of a content, however much is taken at once."""
     written = os.write(descriptor, content)
     while written < len(content):
         written += os.write(descriptor, memoryview(content)[written:])

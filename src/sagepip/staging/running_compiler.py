@@ -12,10 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from sagepip.ground.filesystem import make_directory
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.compile_workers import CompileWorkers
+from sagepip.staging.new_files import write_all
 
 _CHECKED_HASH = 0b11
+_REPLACED_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 class Job(NamedTuple):
@@ -56,17 +59,18 @@ def compile_here(
         warnings.simplefilter("ignore")
         if workers is not None:
             workers.finish()
+        with_hash = bool(os.environ.get("SOURCE_DATE_EPOCH"))
         for job in jobs:
             directory = os.path.dirname(job.bytecode)
             try:
                 if directory not in made:
-                    os.makedirs(directory, exist_ok=True)
+                    make_directory(directory)
                     made.add(directory)
             except (FileExistsError, NotADirectoryError):  # a file named __pycache__
                 continue
             code = _code(job, memory, workers)
             if code is not None:
-                _write(job, code)
+                _write(job, code, with_hash)
                 compiled.append(job.source)
     return compiled
 
@@ -115,16 +119,18 @@ def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | Non
     return code
 
 
-def _write(job: Job, code: bytes) -> None:
+def _write(job: Job, code: bytes, with_hash: bool) -> None:
     """Write a file of bytecode (PEP 552) with the permissions of its source."""
     found = os.stat(job.source)
-    if os.environ.get("SOURCE_DATE_EPOCH"):
-        with open(job.source, "rb") as stream:
+    if with_hash:
+        with open(job.source, "rb", buffering=0) as stream:
             content = importlib.util.source_hash(stream.read())
         head = struct.pack("<I8s", _CHECKED_HASH, content)
     else:
         head = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
     mode = (found.st_mode | 0o200) & 0o666
-    descriptor = os.open(job.bytecode, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with open(descriptor, "wb") as out:
-        out.write(importlib.util.MAGIC_NUMBER + head + code)
+    descriptor = os.open(job.bytecode, _REPLACED_FILE, mode)
+    try:
+        write_all(descriptor, importlib.util.MAGIC_NUMBER + head + code)
+    finally:
+        os.close(descriptor)

@@ -313,7 +313,7 @@ class _Writer(WheelDestination):
         for job, bytecode in compilation.finish():
             # The bytecode lies beside the staged module already; its place has to be claimed.
             placed = self.placement(bytecode)
-            if os.path.dirname(os.path.dirname(placed.path)) != os.path.dirname(job.source):
+            if placed.path != job.bytecode:
                 raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
             found.append(bytecode)
         return found

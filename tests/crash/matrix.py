@@ -299,7 +299,9 @@ class Matrix:
     def _sagepip(self, target: Tree, arguments: Sequence[str]) -> Command:
         return Command(
             sagepip_command(*arguments, python=self._python),
-            clean_environment() | {"TMPDIR": str(target.temporary)},
+            clean_environment()
+            # A cache of its own: what others remember meanwhile would change which calls are made.
+            | {"TMPDIR": str(target.temporary), "SAGEPIP_CACHE_DIR": str(self._work / "cache")},
             "" if self.scenario.exchange else "renameat2",
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -206,3 +208,27 @@ def test_the_age_of_a_process_is_known() -> None:
     """The kernel's word for when this process began is neither absurd nor in the future."""
     age = timing._age()
     assert 0 <= age < 24 * 3600
+
+
+FORKS = """
+import os, sys, time
+from sagepip.ground import timing
+child = os.fork()
+if not child:
+    while time.process_time() < 0.1:
+        pass
+    os._exit(0)
+if sys.argv[1:]:
+    timing.has_forked(child)
+os.waitpid(child, 0)
+assert "subprocess" not in sys.modules
+print(timing.take().cpu_seconds > 0.1)
+"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_time_of_a_fork_counts_once_it_is_told(told: bool) -> None:
+    """A worker that was forked is counted; where nothing starts processes nobody asks."""
+    words = [sys.executable, "-c", FORKS, *["told"] * told]
+    run = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert run.stdout == f"{told}\n"

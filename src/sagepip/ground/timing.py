@@ -27,6 +27,7 @@ OTHER = "other"
 _TOLD_SECONDS = 0.005
 # Of the modules that start processes one or the other is always used.
 _STARTING = frozenset({"subprocess", "sagepip.operations.command_process"})
+_forked: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -336,6 +337,11 @@ def began() -> float:
     return _clock.began()
 
 
+def has_forked(child: int) -> None:
+    """Count the processor time of children, too: there is one that no module started."""
+    _forked.append(child)
+
+
 def finish(status: int, problem: str = "") -> None:
     """End the count: for ``-v`` in one line, and for the recorder.
 
@@ -349,7 +355,7 @@ def finish(status: int, problem: str = "") -> None:
 def _cpu() -> float:
     """Return the processor time of this process and of its children that have ended."""
     own = time.process_time()
-    if _STARTING.isdisjoint(sys.modules):
+    if not _forked and _STARTING.isdisjoint(sys.modules):
         return own  # nothing was loaded that starts any; to ask takes as long as all the rest
     used = os.times()
     return own + used.children_user + used.children_system

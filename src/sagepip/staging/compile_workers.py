@@ -24,6 +24,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, cast
 
+from sagepip.ground.timing import has_forked
+
 # Where in its file something lies, and how long it is.
 _JOB = struct.Struct("<QQ")
 # Which job it was, whose file the code is in, where in it, and how long it is; 0 if it failed.
@@ -192,6 +194,7 @@ class CompileWorkers:
                     os._exit(1)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        has_forked(child)
         return child
 
     def _run(self, parent: int, mask: Iterable[int], own: int) -> None:

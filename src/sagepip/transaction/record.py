@@ -14,6 +14,9 @@ from sagepip.ground.light_dataclass import NamedTuple
 
 # No file is larger; int() refuses thousands of digits.
 _SIZE_DIGITS = 20
+# No system knows longer paths, and no hash in use is longer; messages show both.
+_PATH_CHARACTERS = 4096
+_DIGEST_CHARACTERS = 512
 # With anything else in it a field stands for itself.
 _SPECIAL = re.compile(r"[^-+\w./=@~]", re.ASCII)
 
@@ -68,8 +71,10 @@ def _row(number: int, fields: Sequence[str]) -> RecordRow:
     if len(fields) != 3 or not fields[0]:
         raise BadRecord(f"row {number} is not path,hash,size")
     path, digest, size = fields
-    if "\0" in path:
+    if "\0" in path or len(path) > _PATH_CHARACTERS:
         raise BadRecord(f"row {number}: no file has such a name")
+    if len(digest) > _DIGEST_CHARACTERS:
+        raise BadRecord(f"row {number}: no hash is as long as that")
     if not size:
         return RecordRow(path, digest)
     if not (size.isdecimal() and len(size) <= _SIZE_DIGITS):

@@ -34,6 +34,7 @@ from tests.crash.scenarios import (
     make_all_scenarios,
     make_scenarios,
     make_staged_tree,
+    write_record,
 )
 from tests.crash.strace import (
     Command,
@@ -123,6 +124,8 @@ class Matrix:
         if scenario.staged_before is not None:
             before = ["copy", str(scenario.staged_before), str(self._base.prefix)]
             self._run(self._sagepip(self._base, before))
+            if scenario.withdrawn:
+                write_record(self._base.prefix, scenario.staged_before)
         old, new = self._base.copy("old"), self._base.copy("new")
         self._run(self._command(new))
         assert new.torn(hashes=True) == []

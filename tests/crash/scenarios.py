@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ _NOT_PURE = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\nTag: 
 
 # The name of a try's own copy of the staged tree, beside its prefix.
 STAGED = "staged"
+# The name of the package whose record lists what a staged tree has brought.
+RECORDED = "recorded"
 
 
 class Place(Enum):
@@ -42,6 +45,7 @@ class Scenario:
         staged: the staged tree that the command copies, instead of installing.
         staged_before: a staged tree to copy first.
         move: whether it takes the files of its staged tree.
+        withdrawn: whether the command takes away what the staged tree copied first has brought.
     """
 
     name: str
@@ -54,11 +58,14 @@ class Scenario:
     staged: Path | None = None
     staged_before: Path | None = None
     move: bool = False
+    withdrawn: bool = False
 
     def arguments(self, prefix: Path) -> list[str]:
         """Return the arguments of the command that is hit."""
         if self.removed:
             return ["uninstall", "--yes", "--prefix", str(prefix), *self.removed]
+        if self.withdrawn:
+            return ["spkg", "withdraw", "--prefix", str(prefix), RECORDED]
         if self.staged is not None:
             options = ["--move"] if self.move else []
             return ["copy", *options, str(prefix.parent / STAGED), str(prefix)]
@@ -102,6 +109,7 @@ def make_copy_scenarios(wheels: Path, plain: Sequence[Scenario]) -> list[Scenari
         Scenario("staged copy, C library", (), staged=newer, staged_before=library),
         Scenario("staged copy, egg-info", (first,), project="alpha", staged=legacy),
         Scenario("staged copy, two sites", (first,), project="alpha", staged=both, move=True),
+        Scenario("withdrawal", (), staged_before=alpha, withdrawn=True),
     ]
 
 
@@ -113,6 +121,19 @@ def make_staged_tree(directory: Path, *wheels: Path) -> Path:
         shutil.rmtree(state)
     _make_library(directory, "1")
     return directory
+
+
+def write_record(prefix: Path, tree: Path) -> None:
+    """Write the record that Sage would have of a package that brought a staged tree."""
+    files = [str(one.relative_to(tree)) for one in sorted(tree.rglob("*")) if is_file(one)]
+    records = prefix / "var/lib/sage/installed"
+    records.mkdir(parents=True)
+    (records / f"{RECORDED}-1").write_text(json.dumps({"files": files}))
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is what a record lists: a file or a link."""
+    return path.is_symlink() or path.is_file()
 
 
 def make_legacy(tree: Path) -> Path:

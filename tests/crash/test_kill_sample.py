@@ -67,6 +67,7 @@ def test_killed_command_leaves_old_or_new(name: str, tmp_path: Path) -> None:
         "staged copy, upgrade",
         "staged copy, two sites",
         "staged copy, C library",
+        "withdrawal",
     ],
 )
 def test_killed_in_other_places(name: str, tmp_path: Path, elsewhere: Path | None) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from bench.environment import VirtualEnvironment
+from bench.pyz import make as make_pyz
 
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.target_python import TargetPython
 from tests.e2e.backend_projects import fetch_backends
 from tests.e2e.commands import Terminal
+from tests.e2e.sage_trees import SageTree, adopt, unpack_sage_root
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,23 @@ def bare_site(tmp_path: Path) -> Destination:
 def backend_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheelhouse with what :mod:`tests.e2e.backend_projects` needs; from the package index."""
     return fetch_backends(tmp_path_factory.mktemp("backend-wheels"))
+
+
+@pytest.fixture(scope="session")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip application."""
+    path = tmp_path_factory.mktemp("pyz") / "sagepip.pyz"
+    make_pyz(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def adopted(tmp_path_factory: pytest.TempPathFactory, pyz: Path) -> Path:
+    """An adopted tree of Sage that tests share; what they add to it has names of its own."""
+    return adopt(unpack_sage_root(tmp_path_factory.mktemp("adopted")), pyz)
+
+
+@pytest.fixture
+def tree(adopted: Path, terminal: Terminal) -> SageTree:
+    """The adopted tree, with an installation of the test's own."""
+    return SageTree(adopted, terminal)

@@ -22,6 +22,15 @@ CONFIGURED = {
     "build/bin/sage-build-env-config": "export SAGE_PIP_INSTALL_FLAGS=\n",
 }
 
+INSTALL = """\
+mkdir -p "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE" dist
+echo "$PKG_VER" > "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE/$PKG_VER"
+ls "$SAGE_INST_LOCAL/share/$PKG_BASE"
+cp {wheel} dist/
+sdh_store_and_pip_install_wheel .
+"""
+"""A package that stages a file, tells what is installed of it, and installs a wheel."""
+
 
 def unpack_sage_root(where: Path) -> Path:
     """Unpack the tree of Sage 10.7 below a directory; return its root."""
@@ -34,6 +43,20 @@ def configure(root: Path) -> None:
     """Write the files that the scripts read."""
     for path, text in CONFIGURED.items():
         (root / path).write_text(text)
+
+
+def adopt(root: Path, pyz: Path) -> Path:
+    """Configure a tree, complete it and adopt it; return it."""
+    configure(root)
+    # The source distribution leaves it out; in a checkout it runs pip with this line.
+    sage = root / "src/bin/sage"
+    sage.write_text(
+        '#!/usr/bin/env bash\nshift\nexec python3 -m pip --disable-pip-version-check "$@"\n'
+    )
+    sage.chmod(0o755)
+    words = ["python3", "-I", str(pyz), "adopt", "--apply", str(root)]
+    subprocess.run(words, check=True, capture_output=True)
+    return root
 
 
 @dataclass

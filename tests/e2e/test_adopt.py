@@ -9,10 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bench.pyz import make
 
 from tests.e2e.commands import Terminal, installed
-from tests.e2e.sage_trees import SageTree, configure, unpack_sage_root
+from tests.e2e.sage_trees import INSTALL, SageTree, unpack_sage_root
 from tests.guarantees import snapshot
 from tests.wheels import make_wheel
 
@@ -37,43 +36,6 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     return name
 build_editable = build_wheel
 """
-
-
-INSTALL = """\
-mkdir -p "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE" dist
-echo "$PKG_VER" > "$SAGE_DESTDIR_LOCAL/share/$PKG_BASE/$PKG_VER"
-ls "$SAGE_INST_LOCAL/share/$PKG_BASE"
-cp {wheel} dist/
-sdh_store_and_pip_install_wheel .
-"""
-
-
-@pytest.fixture(scope="module")
-def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pyz") / "sagepip.pyz"
-    make(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def adopted(tmp_path_factory: pytest.TempPathFactory, pyz: Path) -> Path:
-    """A tree that all tests share; what they add to it has names of its own."""
-    root = unpack_sage_root(tmp_path_factory.mktemp("adopted"))
-    configure(root)
-    # The source distribution leaves it out; in a checkout it runs pip with this line.
-    sage = root / "src/bin/sage"
-    sage.write_text(
-        '#!/usr/bin/env bash\nshift\nexec python3 -m pip --disable-pip-version-check "$@"\n'
-    )
-    sage.chmod(0o755)
-    words = ["python3", "-I", str(pyz), "adopt", "--apply", str(root)]
-    subprocess.run(words, check=True, capture_output=True)
-    return root
-
-
-@pytest.fixture
-def tree(adopted: Path, terminal: Terminal) -> SageTree:
-    return SageTree(adopted, terminal)
 
 
 def source(where: Path, *, requires: str = "", module: str = "value = 1\n") -> Path:
@@ -114,7 +76,7 @@ def test_the_tree_is_changed_once_and_restored(terminal: Terminal, pyz: Path) ->
     again = terminal.run("sagepip", "adopt", "--pyz", pyz, "--apply", root)
     assert "already adopted" in again.stdout
     assert snapshot(root) == after
-    assert len(changed) == 6
+    assert len(changed) == 7
     terminal.run("sagepip", "adopt", "--undo", root)
     assert snapshot(root) == before
 

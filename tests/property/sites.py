@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.target_python import TargetPython
+from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.planner import Planner
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 from sagepip.transaction.steps import Plan
@@ -179,7 +180,9 @@ def make_plan(case: Case, destination: Destination, area: StagingArea) -> Plan:
     """Stage what a case wants and plan its change with the real planners."""
     directories = destination.metadata_directories
     if case.removed:
-        return UninstallPlanner(area, case.removed, directories).plan()
+        return UninstallPlanner(
+            area, lambda: SiteObservation(directories, case.removed, area.territory)
+        ).plan()
     return Planner(area, stage(case.staged, destination, area), directories).plan()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,48 +16,14 @@ from sagepip.ground.errors import TargetError
 from sagepip.operations import adopt
 from sagepip.operations.adopt_edits import ARCHIVE, EDITS, NEW_SCRIPTS, Edit, Region
 from tests.guarantees import snapshot
+from tests.sage_anchors import STATE, archive, contents, make_tree, text_of
 
 ZIP = b"a zip application"
-STATE = "build/.sagepip-adopted/state.json"
-
-
-def region_lines(region: Region) -> list[str]:
-    """The least that a region can be found by."""
-    if region.count == 1:
-        return [f"  {region.first} # and more"]
-    lines = [region.first, *region.holds]
-    lines += ["......"] * (region.count - len(lines) - 1)
-    return [*lines, region.last or "the end"]
-
-
-def text_of(edit: Edit) -> str:
-    whole = edit.regions[0].last == ""
-    lines = [] if whole else ["above"]
-    for region in edit.regions:
-        lines += region_lines(region)
-        if not whole:
-            lines.append("between")
-    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = tmp_path / "sage"
-    for edit in EDITS:
-        path = root / edit.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text_of(edit))
-        path.chmod(0o644 if edit.path.endswith("helpers") else 0o755)
-    (root / "VERSION.txt").write_text("a version\n")
-    return root
-
-
-def contents(root: Path) -> dict[str, tuple[bytes, int]]:
-    return {
-        str(path.relative_to(root)): (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
-        for path in root.rglob("*")
-        if path.is_file()
-    }
+    return make_tree(tmp_path / "sage")
 
 
 def test_adopting_and_undoing(root: Path) -> None:
@@ -191,7 +155,7 @@ def test_an_error_in_between_leaves_the_tree_as_it_was(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), final)
         real(temporary, final)
 
-    monkeypatch.setattr("sagepip.operations.adopt.publish_file", publish)
+    monkeypatch.setattr("sagepip.operations.adopt_files.publish_file", publish)
     while failing < 100:
         count = 0
         failing += 1
@@ -269,12 +233,6 @@ def test_a_spoilt_state(root: Path) -> None:
 
 def command(*words: str | Path) -> int:
     return dispatch.run("sagepip", "", ["adopt", *map(str, words)])
-
-
-def archive(path: Path, version: str) -> Path:
-    with zipfile.ZipFile(path, "w") as opened:
-        opened.writestr("CONTENT", f"{version}-0123456789abcdef\n")
-    return path
 
 
 def test_the_command(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

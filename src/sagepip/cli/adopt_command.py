@@ -6,9 +6,10 @@ import os
 import sys
 
 from sagepip.cli.commands import Invocation
+from sagepip.cli.environment import lock_timeout
 from sagepip.cli.option import Kind, Option, Status
 from sagepip.cli.site_command import Form, print_lines, read_command_line
-from sagepip.cli.site_options import SAYING
+from sagepip.cli.site_options import LOCK_TIMEOUT, SAYING
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
 
@@ -34,6 +35,7 @@ _WHAT = (
         "the zip application; default: the one that runs this",
         "FILE",
     ),
+    LOCK_TIMEOUT,
 )
 _FORM = Form(_ABOUT, (("What to do", _WHAT), ("Output", SAYING)), "SAGE_ROOT")
 
@@ -67,20 +69,21 @@ def run(invocation: Invocation) -> int:
     from sagepip.operations import adopt
 
     root = os.path.realpath(line.words[0])
+    timeout = lock_timeout(settings, invocation.environ)
     if settings.flag("undo"):
-        restored = adopt.undo(root)
+        restored = adopt.undo(root, lock_timeout=timeout)
         print_done([*(f"Restored {path}" for path in restored), f"{root} is as it was"])
         return 0
     archive = _read_archive(settings.text("pyz"))
     if settings.flag("apply"):
-        changed = adopt.apply(root, archive)
+        changed = adopt.apply(root, archive, lock_timeout=timeout)
         done = "has been adopted" if changed else "is already adopted"
         print_done([*(f"Changed {path}" for path in changed), f"{root} {done}"])
         return 0
-    changes = adopt.plan(root, archive)
+    changes = adopt.plan(root, archive, lock_timeout=timeout)
     print_lines(adopt.diff(changes).splitlines())
     if changes:
-        console.note(f"nothing was changed; to make these changes: sagepip adopt --apply {root}")
+        console.note("nothing was changed; the same command with --apply makes these changes")
     else:
         print_done([f"{root} is already adopted"])
     return 0

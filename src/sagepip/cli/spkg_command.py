@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sagepip.cli.commands import Invocation
+from sagepip.cli.environment import lock_timeout
 from sagepip.cli.option import Kind, Option, Status
 from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import Form, print_lines, read_command_line
@@ -21,8 +24,8 @@ _ABOUT = """\
 Build packages from recipes in Sage's format and install them into a prefix, which becomes a virtual
 environment. ACTION is install, uninstall, list or check. install builds also what the packages
 need, in the order that GNU make finds; a second run goes on where the first one ended. check looks
-whether all that was installed is there. ACTION publish NAME STAGED is for sage-spkg in an adopted
-tree (sagepip adopt). See docs/spkg.md."""
+whether all that was installed is there. ACTION publish NAME STAGED, and withdraw NAME, are for
+sage-spkg and sage-spkg-uninstall in an adopted tree (sagepip adopt). See docs/spkg.md."""
 
 
 def _text(name: str, dest: str, help_text: str, value: str) -> Option:
@@ -65,13 +68,15 @@ def run(invocation: Invocation) -> int:
     if line is None:
         return 0
     action, *names = line.words or ("",)
-    actions = {
+    timeout = lock_timeout(line.settings, invocation.environ)
+    actions: dict[str, Callable[[SpkgTree, Settings, list[str]], int]] = {
         "install": _install,
         "build": _build,
         "uninstall": _uninstall,
         "list": _list,
         "check": _check,
-        "publish": _publish,
+        "publish": partial(_publish, timeout=timeout),
+        "withdraw": partial(_withdraw, timeout=timeout),
     }
     if action not in actions:
         raise UsageError(f"no such action: {action or '(none)'}", advice="install, uninstall, …")
@@ -146,7 +151,7 @@ def _uninstall(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
     return 0
 
 
-def _publish(tree: SpkgTree, settings: Settings, words: list[str]) -> int:
+def _publish(tree: SpkgTree, settings: Settings, words: list[str], *, timeout: float | None) -> int:
     """Publish what a Sage tree's sage-spkg has staged."""
     from sagepip.cli.messages import print_done
     from sagepip.operations.spkg_publish import PublishRequest, publish
@@ -154,10 +159,26 @@ def _publish(tree: SpkgTree, settings: Settings, words: list[str]) -> int:
     if len(words) != 2 or not all(words):
         raise UsageError("publish takes two operands", advice="NAME STAGED")
     name, staged = words
-    report = publish(
-        PublishRequest(name, staged, tree, keep_existing=settings.flag("keep_existing"))
-    )
+    report = publish(PublishRequest(name, staged, tree, settings.flag("keep_existing"), timeout))
     print_done([f"Copied {report.files} files to {report.prefix}"])
+    return 0
+
+
+def _withdraw(
+    tree: SpkgTree, _settings: Settings, words: list[str], *, timeout: float | None
+) -> int:
+    """Remove the files of what a Sage tree's sage-spkg-uninstall uninstalls, in its words."""
+    from sagepip.operations.spkg_publish import withdraw
+
+    if len(words) != 1 or not words[0]:
+        raise UsageError("withdraw takes one operand", advice="NAME")
+    done = withdraw(tree, words[0], lock_timeout=timeout)
+    for path in done.missing:
+        console.warn(f"File {path} not found")
+    for path, owner in done.shared:
+        console.warn(f"{path} stays: {owner} lists it")
+    if console.verbosity > 0:
+        print_lines([f'rm "{path}"' for path in done.removed])
     return 0
 
 

@@ -1,43 +1,53 @@
-"""Put sagepip into a Sage tree, in place of its raw calls of pip, and take it out again."""
+"""Put sagepip into a Sage tree, in place of its raw calls of pip, and take it out again.
+
+Whoever does either holds the lock of the tree's directory ``build``: a ``flock(2)`` of a directory
+that is there anyway, the same by whatever path the tree is named. What is to come is written down
+in the state before the first script changes, so that a kill leaves what the next call, of either
+kind, brings to an end.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import (
-    link_or_copy,
-    make_directories,
-    publish_file,
-    remove_file,
-    remove_tree,
-)
 from sagepip.operations.adopt_edits import ARCHIVE
+from sagepip.operations.adopt_files import exchange, forget, keep, sweep, write_state
 from sagepip.operations.adopt_plan import (
     Change,
     Content,
     check_tree,
     is_ours,
+    known_paths,
     plan_adoption,
     read_content,
 )
-from sagepip.operations.adopt_state import DIRECTORY, Adopted, AdoptionState, read_state
+from sagepip.operations.adopt_state import Adopted, AdoptionState, read_state
+from sagepip.transaction.command_lock import CommandLock
+from sagepip.transaction.commit import signals_deferred
+from sagepip.transaction.lock_files import LockFiles
+
+_LOCKED = "build"
 
 
-def plan(root: str, archive: bytes) -> list[Change]:
+def plan(root: str, archive: bytes, *, lock_timeout: float | None = None) -> list[Change]:
     """Return what is to be changed in a tree; empty: it has been adopted already.
 
     Args:
         root: the tree.
         archive: the zip application.
+        lock_timeout: seconds to wait for others who change the tree, or None for ever.
 
     Raises:
         TargetError: the tree is not one that sagepip knows; it says where and why.
+        LockTimeout, LockError: the tree's lock is not to be had.
     """
-    changes = plan_adoption(root, read_state(root), archive)
+    with _locked(root, lock_timeout, shared=True):
+        changes = plan_adoption(root, read_state(root), archive)
     return [one for one in changes if one.is_needed]
 
 
@@ -46,12 +56,13 @@ def diff(changes: Sequence[Change]) -> str:
     return "".join(_diff(one) for one in changes)
 
 
-def apply(root: str, archive: bytes) -> list[str]:
+def apply(root: str, archive: bytes, *, lock_timeout: float | None = None) -> list[str]:
     """Make the changes, all or none, and keep the originals.
 
     Args:
         root: the tree.
         archive: the zip application.
+        lock_timeout: seconds to wait for others who change the tree, or None for ever.
 
     Returns:
         The files that were changed, relative to the tree.
@@ -59,53 +70,105 @@ def apply(root: str, archive: bytes) -> list[str]:
     Raises:
         TargetError: the tree is not one that sagepip knows, or cannot be written to; it is as it
             was.
+        LockTimeout, LockError: the tree's lock is not to be had.
     """
-    old = read_state(root)
-    changes = plan_adoption(root, old, archive)
-    needed = [one for one in changes if one.is_needed]
-    if not needed:
-        return []
-    files = {
-        one.path: Adopted(
-            one.original.sha256 if one.original else None,
-            one.original.mode if one.original else 0,
-            one.wanted.sha256,
-        )
-        for one in changes
-        if one.is_kept and one.wanted
-    }
-    new = AdoptionState(os.path.join(root, DIRECTORY), files)
-    contents: dict[str, Content | None] = {one.path: one.wanted for one in needed}
-    try:
-        _keep_originals(new, changes)
-        # Before the rest: a kill below leaves what --apply brings to its end, --undo takes back.
-        _write_state(new)
-        _exchange(root, contents)
-    except OSError as error:
-        if old.files:
-            _write_state(old)
-        else:
-            remove_tree(new.directory)
-        raise _unwritable(root, error) from error
-    return list(contents)
+    with _locked(root, lock_timeout), signals_deferred():
+        old = read_state(root)
+        changes = plan_adoption(root, old, archive)
+        needed = [one for one in changes if one.is_needed]
+        try:
+            sweep(root, known_paths(old))
+            if not needed:
+                return []
+            keep(old, [(one.path, one.original) for one in changes if one.original])
+            # Before the rest: a kill below leaves what --apply brings to its end, --undo takes
+            # back. It knows of both what a file is and what it is to be.
+            write_state(_state(old, changes))
+            exchange(root, {one.path: one.wanted for one in needed})
+        except OSError as error:
+            if not old.files:
+                forget(old)
+            raise _unwritable(root, error) from error
+        given_up = [one for one in changes if not one.is_kept]
+        if given_up:
+            # They are as they were; a state that still names them harms nobody until they change.
+            with suppress(OSError):
+                write_state(_state(old, [one for one in changes if one.is_kept]))
+        return [one.path for one in needed]
 
 
-def undo(root: str) -> list[str]:
+def undo(root: str, *, lock_timeout: float | None = None) -> list[str]:
     """Restore the originals, all or none.
 
     Args:
         root: the tree.
+        lock_timeout: seconds to wait for others who change the tree, or None for ever.
 
     Returns:
         The files that were restored or removed, relative to the tree.
 
     Raises:
         TargetError: one was changed since, or cannot be restored; the tree is as it was.
+        LockTimeout, LockError: the tree's lock is not to be had.
     """
+    with _locked(root, lock_timeout), signals_deferred():
+        state = read_state(root)
+        wanted = _originals(root, state)
+        # The archive goes last: until then the scripts work.
+        order = sorted(wanted, key=lambda path: (wanted[path] is None, path == ARCHIVE))
+        current = {path: read_content(root, path) for path in order}
+        needed = [path for path in order if current[path] != wanted[path]]
+        try:
+            swept = sweep(root, known_paths(state))
+            exchange(root, {path: wanted[path] for path in needed})
+        except OSError as error:
+            raise _unwritable(root, error) from error
+        if not (state.files or swept or os.path.isdir(state.directory)):
+            raise TargetError(f"{root} was not adopted", advice="there is nothing to undo")
+        try:
+            forget(state)
+        except OSError as error:
+            raise TargetError(
+                f"{root} is as it was, but cannot remove {error.filename}: {error.strerror}",
+                advice=f"remove {state.directory}",
+            ) from error
+        return needed
+
+
+@contextmanager
+def _locked(root: str, timeout: float | None, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a tree."""
     check_tree(root)
-    state = read_state(root)
-    if not state.files:
-        raise TargetError(f"{root} was not adopted", advice="there is nothing to undo")
+    directory = os.path.join(os.path.realpath(root), _LOCKED)
+    lock = CommandLock(LockFiles(root, directory), shared=shared)
+    with lock.hold(timeout, time.monotonic(), inheritable=False):
+        yield
+
+
+def _state(old: AdoptionState, changes: Sequence[Change]) -> AdoptionState:
+    """Return what is to be remembered of changes that are about to be made."""
+    files = {}
+    for one in changes:
+        became = one.wanted if one.is_kept else one.current
+        if became is None:
+            continue
+        current = one.current.sha256 if one.current else None
+        is_other = current not in (became.sha256, one.original.sha256 if one.original else None)
+        files[one.path] = Adopted(
+            one.original.sha256 if one.original else None,
+            one.original.mode if one.original else 0,
+            became.sha256,
+            current if is_other else None,
+        )
+    return AdoptionState(old.directory, files)
+
+
+def _originals(root: str, state: AdoptionState) -> dict[str, Content | None]:
+    """Return what each file was.
+
+    Raises:
+        TargetError: one was changed since; or what was kept is not there any more.
+    """
     current = {path: read_content(root, path) for path in state.files}
     changed = [path for path, one in current.items() if not is_ours(one, state.files[path])]
     if changed:
@@ -113,87 +176,10 @@ def undo(root: str) -> list[str]:
             f"changed since sagepip wrote it: {', '.join(changed)} in {root}; nothing was restored",
             advice="move it away for --undo, and merge by hand",
         )
-    wanted = {
+    return {
         path: None if one.original is None else Content(state.read_original(path), one.mode)
         for path, one in state.files.items()
     }
-    # The archive goes last: until then the scripts work.
-    order = sorted(wanted, key=lambda path: (wanted[path] is None, path == ARCHIVE))
-    try:
-        _exchange(root, {path: wanted[path] for path in order})
-    except OSError as error:
-        raise _unwritable(root, error) from error
-    remove_tree(state.directory)
-    return [path for path in order if current[path] != wanted[path]]
-
-
-def _keep_originals(state: AdoptionState, changes: Sequence[Change]) -> None:
-    make_directories(state.directory)
-    _write(os.path.join(state.directory, ".gitignore"), Content(b"*\n", 0o644))
-    for one in changes:
-        if one.original is not None:
-            path = state.original_path(one.path)
-            make_directories(os.path.dirname(path))
-            _write(path, Content(one.original.data, 0o644))
-
-
-def _write_state(state: AdoptionState) -> None:
-    path = os.path.join(state.directory, "state.json")
-    _write(path, Content(state.as_json().encode(), 0o644))
-
-
-def _exchange(root: str, contents: Mapping[str, Content | None]) -> None:
-    """Write all new files beside the old ones, then rename; rename back on an error."""
-    parts: dict[str, str] = {}
-    kept: dict[str, str] = {}
-    done: list[str] = []
-    try:
-        for path, content in contents.items():
-            full = os.path.join(root, path)
-            if content is not None:
-                parts[path] = _write_part(os.path.dirname(full), content)
-            if os.path.lexists(full):
-                # Another name of the old one: to put it back takes no space.
-                kept[path] = f"{full}.sagepip-old"
-                remove_file(kept[path])
-                link_or_copy(full, kept[path])
-        for path in contents:
-            done.append(path)
-            if path in parts:
-                publish_file(parts[path], os.path.join(root, path))
-            else:
-                remove_file(os.path.join(root, path))
-    except OSError:
-        for path in done:
-            if path in kept:
-                publish_file(kept[path], os.path.join(root, path))
-            else:
-                remove_file(os.path.join(root, path))
-        raise
-    finally:
-        for leftover in (*parts.values(), *kept.values()):
-            remove_file(leftover)
-
-
-def _write(path: str, content: Content) -> None:
-    part = _write_part(os.path.dirname(path), content)
-    try:
-        publish_file(part, path)
-    except OSError:
-        remove_file(part)
-        raise
-
-
-def _write_part(directory: str, content: Content) -> str:
-    descriptor, part = tempfile.mkstemp(prefix=".sagepip-", dir=directory)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(content.data)
-            os.fchmod(stream.fileno(), content.mode)
-    except OSError:
-        remove_file(part)
-        raise
-    return part
 
 
 def _unwritable(root: str, error: OSError) -> TargetError:

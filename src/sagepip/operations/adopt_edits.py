@@ -216,6 +216,17 @@ _REPLACE = """\
     # transaction; $distname is not uninstalled first.)
 """
 
+_WITHDRAW = """\
+    # Remove the files in one transaction: all of them or none, the metadata of Python packages
+    # first, while nobody else changes the tree. What another package has as well stays; a
+    # directory that is empty then does not.
+    command = [pth.join(SAGE_ROOT, 'build', 'bin', 'sage-sagepip'), 'spkg', 'withdraw',
+               '--prefix', sage_local, spkg_name]
+    if verbose:
+        command.append('--verbose')
+    subprocess.check_call(command)
+"""
+
 _SAGE_PIP = """\
     case " $* " in
         *" install "*|*" uninstall "*)
@@ -276,6 +287,21 @@ EDITS = (
             _line('$sudo mv "$wheel"', _STORE),
             Region(
                 '$sudo sage-pip-uninstall "$distname"', "fi", 4, _REPLACE, ('"(ignoring error)"',)
+            ),
+        ),
+    ),
+    Edit(
+        "build/sage_bootstrap/uninstall.py",
+        (
+            Region(
+                "# Sort the given files first by the highest directory depth",
+                "if verbose:",
+                5,
+                "    if verbose:\n",
+                ("files.sort(",),
+            ),
+            Region(
+                "    def rmdir(dirname):", "        rmdir(dirname)", 27, _WITHDRAW, ("os.remove(",)
             ),
         ),
     ),

@@ -113,7 +113,12 @@ def is_ours(current: Content | None, known: Adopted) -> bool:
     """Whether a file is what was made of it, or still, or again, the original."""
     if current is None:
         return known.original is None
-    return current.sha256 in (known.adopted, known.original)
+    return known.is_written(current.sha256) or current.sha256 == known.original
+
+
+def known_paths(state: AdoptionState) -> set[str]:
+    """Return the files that sagepip has a hand in, or may have had before a kill."""
+    return {ARCHIVE, *NEW_SCRIPTS, *(edit.path for edit in EDITS), *state.files}
 
 
 def _given_up(root: str, state: AdoptionState, path: str) -> Change:
@@ -135,7 +140,7 @@ def _put(root: str, state: AdoptionState, path: str, data: bytes) -> Change:
     wanted = Content(data, _EXECUTABLE)
     known = state.files.get(path)
     if current not in (None, wanted) and (
-        known is None or (current and current.sha256 != known.adopted)
+        known is None or (current and not known.is_written(current.sha256))
     ):
         raise TargetError(
             f"{os.path.join(root, path)} is in the way: sagepip did not put it there",
@@ -160,7 +165,7 @@ def _edited(root: str, state: AdoptionState) -> Iterator[Change]:
 
 def _original(state: AdoptionState, path: str, known: Adopted | None, current: Content) -> Content:
     """Return a file as it was before sagepip: the one kept, unless it has been replaced since."""
-    if known is None or known.original is None or current.sha256 != known.adopted:
+    if known is None or known.original is None or not known.is_written(current.sha256):
         return current
     return Content(state.read_original(path), known.mode)
 

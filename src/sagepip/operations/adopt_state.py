@@ -11,6 +11,8 @@ from sagepip.ground.light_dataclass import dataclass, field
 
 DIRECTORY = "build/.sagepip-adopted"
 """Where it is kept in the tree."""
+STATE = "state.json"
+"""The file in it that says what was done; without it nothing was."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,17 @@ class Adopted:
         original: the digest of the original; None: there was none.
         mode: the permissions of the original.
         adopted: the digest of what it became.
+        earlier: the digest of what an earlier sagepip had made of it; a kill may have left it so.
     """
 
     original: str | None
     mode: int
     adopted: str
+    earlier: str | None = None
+
+    def is_written(self, digest: str) -> bool:
+        """Whether a digest is that of something that sagepip made of the file."""
+        return digest in (self.adopted, self.earlier)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,12 @@ class AdoptionState:
     def as_json(self) -> str:
         """Return the text of the file."""
         files = {
-            path: {"original": one.original, "mode": one.mode, "adopted": one.adopted}
+            path: {
+                "original": one.original,
+                "mode": one.mode,
+                "adopted": one.adopted,
+                "earlier": one.earlier,
+            }
             for path, one in self.files.items()
         }
         return json.dumps({"version": 1, "files": files}, indent=2) + "\n"
@@ -87,14 +100,16 @@ def read_state(root: str) -> AdoptionState:
         TargetError: what is there cannot be read.
     """
     directory = os.path.join(root, DIRECTORY)
-    path = os.path.join(directory, "state.json")
+    path = os.path.join(directory, STATE)
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)
         if content["version"] != 1:
             raise ValueError(f"version {content['version']}")
         files = {
-            _inside(str(path)): Adopted(one["original"], int(one["mode"]), str(one["adopted"]))
+            _inside(str(path)): Adopted(
+                one["original"], int(one["mode"]), str(one["adopted"]), one.get("earlier")
+            )
             for path, one in content["files"].items()
         }
     except FileNotFoundError:

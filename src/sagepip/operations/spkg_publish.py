@@ -1,7 +1,8 @@
 """Publish what a Sage tree's own ``sage-spkg`` has staged, and end the package's older version.
 
 The older version stays until the new one is there. Sage's installation records are read, not
-written: ``sage-spkg`` writes that of the new version once its last step has succeeded.
+written: ``sage-spkg`` writes that of the new version once its last step has succeeded, and
+``sage-spkg-uninstall`` removes that of a package whose files are withdrawn.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_removal import distribution_names, remove_files
 from sagepip.operations.spkg_tree import SpkgTree
+from sagepip.operations.spkg_withdraw import Withdrawn, withdraw_files
 from sagepip.operations.staged_copy import CopyReport, CopyRequest, staged_copy
 
 
@@ -63,8 +65,28 @@ def publish(request: PublishRequest) -> CopyReport:
         )
     )
     if old is not None:
-        old.end(files)
+        old.end(files, request.lock_timeout)
     return report
+
+
+def withdraw(tree: SpkgTree, name: str, *, lock_timeout: float | None = None) -> Withdrawn:
+    """Remove the files of a package, in one transaction; those that others' records list stay.
+
+    Its scripts are not run, and its records stay: ``sage-spkg-uninstall`` does the rest.
+
+    Args:
+        tree: where.
+        name: the package.
+        lock_timeout: seconds to wait for the locks, or None for ever.
+
+    Returns:
+        What became of the files.
+
+    Raises:
+        SagepipError: nothing was removed.
+    """
+    old = _Older.find(tree, name)
+    return Withdrawn() if old is None else old.withdraw(lock_timeout)
 
 
 def _files_below(directory: str) -> set[str]:
@@ -114,16 +136,28 @@ class _Older:
                 advice="correct it or what it needs, and run sage-spkg again",
             )
 
-    def end(self, files: set[str]) -> None:
+    def withdraw(self, lock_timeout: float | None) -> Withdrawn:
+        """Remove all its files but those that another record lists."""
+        files = self._files - self._of_others()
+        return withdraw_files(self._tree.prefix, files, self._name, lock_timeout=lock_timeout)
+
+    def _of_others(self) -> set[str]:
+        """Return what the records of other packages list."""
+        paths = [path for path in _records(self._tree) if path not in self._stamps]
+        return set[str]().union(*map(_recorded_files, paths))
+
+    def end(self, files: set[str], lock_timeout: float | None) -> None:
         """Remove what the new version does not have; its files have been published."""
-        others = set[str]()
-        for path in _records(self._tree):
-            if path not in self._stamps:
-                others |= _recorded_files(path)
+        others = self._of_others()
         gone = _projects(self._files) - _projects(files) - _projects(others)
         if gone:
-            self._uninstall(sorted(gone))
-        remove_files(self._tree.prefix, self._files - files - others)
+            self._uninstall(sorted(gone), lock_timeout)
+        withdraw_files(
+            self._tree.prefix,
+            self._files - files - others,
+            f"the older {self._name}",
+            lock_timeout=lock_timeout,
+        )
         try:
             self.run_script("postrm")
         except TargetError as error:
@@ -133,7 +167,7 @@ class _Older:
         for path in self._stamps:
             remove_file(path)
 
-    def _uninstall(self, names: Sequence[str]) -> None:
+    def _uninstall(self, names: Sequence[str], lock_timeout: float | None) -> None:
         """Uninstall distributions that the new version has not got."""
         if not os.path.exists(self._tree.python):
             return
@@ -142,7 +176,7 @@ class _Older:
         from sagepip.operations.uninstall import UninstallRequest, uninstall
 
         destination = find_destination(find_target_python(self._tree.python, {}))
-        uninstall(UninstallRequest(tuple(names), destination))
+        uninstall(UninstallRequest(tuple(names), destination, lock_timeout=lock_timeout))
 
     def _remove_scripts(self, files: set[str]) -> None:
         """Remove the scripts that are for later, but for the new version's."""

@@ -14,7 +14,7 @@ from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.transaction.installed import InstalledDistribution, select_installed
 from sagepip.transaction.locks import SiteLocks
-from sagepip.transaction.observation import SiteLook
+from sagepip.transaction.observation import SiteLook, SiteObservation
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
@@ -99,8 +99,11 @@ def uninstall(request: UninstallRequest) -> UninstallReport:
         return UninstallReport((), missing, site)
     names = sorted(installed)
     others = lock_homes(destination)[1:]
-    with begin_transaction(site, Territory.of(destination), others) as transaction:
-        planner = UninstallPlanner(transaction.area, names, directories, look)
+    territory = Territory.of(destination)
+    with begin_transaction(site, territory, others) as transaction:
+        planner = UninstallPlanner(
+            transaction.area, lambda: SiteObservation(directories, names, territory, look=look)
+        )
         what = "uninstall " + ", ".join(one.label for one in found)
         transaction.commit(
             planner.plan,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
 from sagepip.ground.removing import KnownDirectory, remove_known
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.observation import SiteLook, SiteObservation, renewed
+from sagepip.transaction.observation import SiteObservation, renewed
+from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
@@ -22,26 +23,27 @@ class UninstallPlanner:
 
     Args:
         area: the staging area: only its trash is used.
-        names: the projects to remove.
-        metadata_directories: the live directories that hold metadata.
-        look: what was seen in them before, if it may still be so.
+        observe: looks at the live distributions; those to be replaced are removed.
+        also: live files that go as well, unless another distribution lists them.
+
+    Attributes:
+        shared: the live paths that the last plan leaves, and the distribution that lists them.
     """
 
     def __init__(
         self,
         area: StagingArea,
-        names: Sequence[str],
-        metadata_directories: Sequence[str],
-        look: SiteLook | None = None,
+        observe: Callable[[], SiteObservation | PrefixObservation],
+        also: Collection[str] = (),
     ) -> None:
         self._area = area
-        self._names = names
-        self._metadata_directories = metadata_directories
-        self._look = look
+        self._observe = observe
+        self._also = frozenset(also)
         self._number = 0
-        self._seen: SiteObservation | None = None
+        self._seen: SiteObservation | PrefixObservation | None = None
         self._last: Plan | None = None
         self._known: Mapping[str, KnownDirectory] = {}
+        self.shared: dict[str, str] = {}
 
     @property
     def removed(self) -> Sequence[InstalledDistribution]:
@@ -54,17 +56,18 @@ class UninstallPlanner:
         Raises:
             ConflictError: the files of one of the distributions are unknown.
         """
-        self._last = renewed(self._last, self._seen, self._seen.old if self._seen else ())
+        self._last = renewed(self._last, self._seen, self._touched)
         if self._last is not None:
             return self._last
         self._seen = None
-        self._seen = SiteObservation(
-            self._metadata_directories, self._names, self._area.territory, look=self._look
-        )
+        self._seen = self._observe()
+        self.shared = self._seen.shared
         metadata = [one.metadata_path for one in self._seen.replaced]
         within = tuple(path + os.sep for path in metadata)
         files = {
-            path for path in self._seen.old if not path.startswith(within) and path not in metadata
+            path
+            for path in self._seen.old | (self._also - self.shared.keys())
+            if not path.startswith(within) and path not in metadata
         }
         roots = self._area.territory.roots
         kept = {above for root in roots for above in _with_parents(root)}
@@ -97,7 +100,12 @@ class UninstallPlanner:
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""
-        return self._seen is None or self._seen.still_current(self._seen.old)
+        return self._seen is None or self._seen.still_current(self._touched)
+
+    @property
+    def _touched(self) -> Collection[str]:
+        """The files that no other distribution may list."""
+        return self._seen.old | self._also if self._seen is not None else self._also
 
     def _retire(self, live: str) -> Retire:
         self._number += 1

@@ -108,6 +108,17 @@ def test_wheels_are_installed_as_sage_lists_them(tree: SageTree) -> None:
     assert tree.bash("sage-pip-uninstall space_a").returncode == 0
 
 
+def test_what_sagepip_brings_along_does_not_count_as_installed(tree: SageTree) -> None:
+    """Where the venv's Python is the one that runs it: pip itself is Sage's first package."""
+    for name in ("pip", "packaging", "installer"):
+        make_wheel(tree.wheels, name, "99", {f"{name}.py": ""})
+    make_wheel(tree.wheels, "needy", "1", {"needy.py": ""}, requires=("filelock", "installer"))
+    make_wheel(tree.wheels, "filelock", "99", {"filelock.py": ""})
+    done = tree.bash("sage-pip-install pip packaging needy")
+    names = {"pip-99", "packaging-99", "needy-1", "filelock-99", "installer-99"}
+    assert installed(done) == names
+
+
 def test_the_same_version_is_replaced_and_a_failure_is_3(tree: SageTree) -> None:
     """A wheel of another content; and a file that is no wheel changes nothing."""
     where = tree.terminal.where

@@ -11,6 +11,8 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 
+_INSTALLED = ["-m", "pip"]
+
 
 @dataclass(frozen=True)
 class PipOutcome:
@@ -50,11 +52,14 @@ def run_pip(
     from sagepip.build.child_environ import pip_environ
     from sagepip.build.child_process import run_to_log
 
-    command = [sys.executable, "-I", *_own_pip(), "--no-input", "--disable-pip-version-check"]
+    own = _own_pip()
+    command = [sys.executable, "-I", *own, "--no-input", "--disable-pip-version-check"]
     command += ["--no-color"]
     if not (sources and sources.index_allowed):
         command.append("--isolated")
-    if not python.is_running:
+    # One that is not installed would take what lies beside it (in the zip application, packaging
+    # and itself) for installed, unless it is told to look elsewhere.
+    if not python.is_running or own != _INSTALLED:
         command += ["--python", python.executable]
     command += arguments
     if sources is not None:
@@ -94,7 +99,7 @@ def _own_pip() -> list[str]:
         )
     package = os.path.dirname(os.path.abspath(found.origin))
     if os.path.dirname(package) in map(os.path.abspath, site.getsitepackages()):
-        return ["-m", "pip"]
+        return _INSTALLED
     # Out of the zip application, or the user's site: a new interpreter would not find it.
     return [package]
 

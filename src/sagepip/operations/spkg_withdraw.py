@@ -64,7 +64,7 @@ def withdraw_files(
     """
     there, missing = _look(prefix, files)
     if not there:
-        return Withdrawn(missing=tuple(missing))
+        return Withdrawn(missing=tuple(sorted(missing)))
     while True:
         try:
             shared = _remove(prefix, there, what, lock_timeout)
@@ -72,7 +72,7 @@ def withdraw_files(
         except _SitesAppeared:
             continue
     return Withdrawn(
-        tuple(sorted(there - shared.keys())), tuple(missing), tuple(sorted(shared.items()))
+        tuple(sorted(there - shared.keys())), tuple(sorted(missing)), tuple(sorted(shared.items()))
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -131,12 +132,17 @@ class SageTree:
 
     def make(self, processes: ProcessTable, targets: Iterable[str], jobs: int) -> Finished:
         """Run Sage's make, going on after failures."""
-        return processes.run(
+        return processes.finish(self.start_make(processes, targets, jobs), LONGEST_MAKE)
+
+    def start_make(
+        self, processes: ProcessTable, targets: Iterable[str], jobs: int
+    ) -> subprocess.Popen[str]:
+        """Start Sage's make, in a process group of its own."""
+        return processes.start(
             ["./install", *targets],
             cwd=self.root / "build/make",
             env=self._environment
             | {"MAKE": f"make -k -j{jobs}", "V": "0", "SAGE_DISTFILES": str(self.upstream)},
-            timeout=LONGEST_MAKE,
         )
 
     def record(self, recipe: Recipe) -> Path:

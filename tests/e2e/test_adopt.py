@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from sagepip.operations.adopt_edits import EDITS
 from tests.e2e.commands import Terminal, installed
 from tests.e2e.sage_trees import INSTALL, SageTree, unpack_sage_root
 from tests.guarantees import snapshot
@@ -79,6 +81,52 @@ def test_the_tree_is_changed_once_and_restored(terminal: Terminal, pyz: Path) ->
     assert len(changed) == 7
     terminal.run("sagepip", "adopt", "--undo", root)
     assert snapshot(root) == before
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")
+def test_a_checkout_at_an_odd_place_with_files_that_are_read_only(
+    terminal: Terminal, pyz: Path
+) -> None:
+    """Git sees the changed scripts and the two new files, and after --undo nothing."""
+    root = unpack_sage_root(terminal.where / "ein Baum für's Büro")
+    for edit in EDITS:
+        if (root / edit.path).exists():
+            (root / edit.path).chmod(0o555 if edit.path.startswith("build/bin") else 0o444)
+
+    def git(*words: str) -> list[str]:
+        # Unpacked by root, the tree is somebody else's.
+        settings = ("user.name=x", "user.email=x", "core.quotePath=false", "safe.directory=*")
+        own = [word for one in settings for word in ("-c", one)]
+        done = subprocess.run(["git", *own, *words], cwd=root, capture_output=True, check=True)
+        return done.stdout.decode().splitlines()
+
+    git("init", "--quiet")
+    (root / ".git/info/exclude").write_text("build/pkgs\n__pycache__\n")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "all")
+    before = snapshot(root / "build")
+    assert terminal.run("sagepip", "adopt", "--pyz", pyz, root).stdout
+    assert git("status", "--porcelain") == []
+    terminal.run("sagepip", "adopt", "--pyz", pyz, "--apply", root)
+    new = {"build/bin/sage-sagepip", "build/bin/sagepip.pyz"}
+    changed = {edit.path for edit in EDITS if (root / edit.path).exists()}
+    told = {f" M {path}" for path in changed} | {f"?? {path}" for path in new}
+    assert set(git("status", "--porcelain")) == told
+    (root / "src/bin").mkdir(exist_ok=True)
+    tree = SageTree(root, terminal)
+    wheel = make_wheel(terminal.where, "odd", "1", {"odd.py": ""})
+    tree.bash(f"sage-flock -x {tree.prefix}/var/lock/pip3.lock sage-pip-install {wheel}")
+    tree.imports("import odd")
+    tree.bash("sage-pip-uninstall odd")
+    terminal.run("sagepip", "adopt", "--undo", root)
+    assert git("status", "--porcelain") == []
+    assert not (root / "build/.sagepip-adopted").exists()
+    assert without_bytecode(snapshot(root / "build")) == before
+
+
+def without_bytecode(found: dict[str, tuple[int, bytes | str | None]]) -> object:
+    """Leave out what running the scripts has made."""
+    return {path: one for path, one in found.items() if "__pycache__" not in path}
 
 
 def test_wheels_are_installed_as_sage_lists_them(tree: SageTree) -> None:

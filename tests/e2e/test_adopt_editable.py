@@ -19,8 +19,8 @@ from tests.guarantees import snapshot, versions
 pytestmark = pytest.mark.index
 
 SETUP = Pin("sage-setup", "10.7")
-# That of Sage 10.7: setup.py develop is what legacy-editable runs there.
-TOOLS = ("pip", "setuptools==73.0.1", "wheel", "meson-python", "meson", "ninja", "packaging")
+# pip and setuptools of Sage 10.7: newer ones know no "setup.py develop" any more.
+TOOLS = ("pip==24.2", "setuptools==73.0.1", "wheel", "meson-python", "meson", "ninja", "packaging")
 MESON = {
     "pyproject.toml": '[build-system]\nrequires = ["meson-python"]\n'
     'build-backend = "mesonpy"\n[project]\nname = "counted"\nversion = "1"\n',
@@ -99,7 +99,9 @@ def test_legacy_editable_is_left_to_pip(equipped: SageTree) -> None:
     legacy = {"SETUPTOOLS_ENABLE_FEATURES": "legacy-editable"}
     where = "import sage_setup; print(sage_setup.__file__)"
     for settings in (legacy, {}, legacy):
-        tree.helpers("sdh_pip_editable_install .", cwd=project, settings=settings)
+        # As in the recipe of sagelib, which poisons what would lead to Sage's own sources.
+        script = "export SAGE_ROOT=/doesnotexist SAGE_SRC=/doesnotexist; sdh_pip_editable_install ."
+        tree.helpers(script, cwd=project, settings=settings)
         assert tree.imports(where) == str(project / "sage_setup/__init__.py")
     tree.helpers("sdh_pip_install --no-build-isolation .", cwd=project)
     assert tree.imports(where) == str(tree.site / "sage_setup/__init__.py")
@@ -122,12 +124,12 @@ def test_meson_python_builds_again_at_the_import(equipped: SageTree) -> None:
     source = project / "counted.c"
     source.write_text(C_SOURCE % 1)
     tree.helpers("sdh_pip_editable_install .", cwd=project)
-    show = "python3 -c 'import counted; print(counted.__file__, counted.value)'"
+    show = "python3 -I -c 'import counted; print(counted.__file__, counted.value)'"
     assert tree.bash(show).stdout == f"{project}/counted.py 1\n"
     source.write_text(C_SOURCE % 2)
     assert tree.bash(show).stdout == f"{project}/counted.py 2\n"
     tree.bash("sage-pip-uninstall counted")
-    tree.bash("python3 -c 'import counted'", status=1)
+    tree.bash("python3 -I -c 'import counted'", status=1)
     assert source.exists()
 
 

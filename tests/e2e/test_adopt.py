@@ -192,7 +192,10 @@ def test_a_root_is_filled_and_the_venv_left_alone(tree: SageTree) -> None:
     wheel = make_wheel(where, "rooted", "1", {"rooted.py": ""})
     tree.bash(f"sage-pip-install --root={where}/root --no-warn-script-location {wheel}")
     tree.bash(f"sage-pip-install {wheel}", settings={"SAGE_DESTDIR": f"{where}/destdir"})
-    for root in ("root", "destdir"):
+    both = {"SAGE_DESTDIR": f"{where}/neither"}
+    tree.bash(f"sage-pip-install --root={where}/both {wheel}", settings=both)
+    assert not (where / "neither").exists()
+    for root in ("root", "destdir", "both"):
         assert (where / root / tree.site.relative_to("/") / "rooted.py").exists()
     assert not (tree.site / "rooted.py").exists()
 
@@ -221,6 +224,8 @@ def test_a_wheel_is_built_staged_and_listed(tree: SageTree) -> None:
     tree.helpers("sdh_pip_install .", cwd=project)
     assert [one.name for one in tree.wheels.iterdir()] == [stored.name]
     assert tree.imports("import thing; print(thing.value)") == "1"
+    tree.helpers("umask 027; sdh_build_and_store_wheel .", cwd=project)
+    assert stat.S_IMODE((tree.wheels / stored.name).stat().st_mode) == 0o640
     (project / "backend.py").write_text("raise SystemExit(7)\n")
     failed = tree.helpers("sdh_pip_install .; echo not reached", cwd=project, status=1)
     assert "Error building a wheel for thing-1" in failed.stderr

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,16 @@ def test_an_adopted_tree_builds_and_upgrades_without_a_gap(tmp_path: Path) -> No
         assert one["seen"]["torn"] == {}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes that are started react to SIGINT, though the tests may run where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.index
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("upgrading", [False, True], ids=["fresh", "upgrade"])
 def test_make_goes_on_after_an_interrupt(tmp_path: Path, *, upgrading: bool) -> None:
     """Ctrl-C once the first package is done: nothing is torn, none has gone; make ends the rest."""

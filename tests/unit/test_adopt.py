@@ -187,6 +187,35 @@ def test_a_kill_in_between_is_brought_to_an_end_or_taken_back(root: Path) -> Non
             assert contents(root) == before
 
 
+@pytest.mark.parametrize("finish", [True, False])
+def test_a_kill_while_a_newer_one_is_written(root: Path, *, finish: bool) -> None:
+    """The state knows what the older sagepip had written, of which some is still there."""
+    before = contents(root)
+    adopt.apply(str(root), ZIP)
+    adopt.apply(str(root), b"a newer one")
+    (root / ARCHIVE).write_bytes(ZIP)
+    (root / f"{ARCHIVE}.sagepip-new").write_bytes(b"half of")
+    if finish:
+        assert adopt.apply(str(root), b"a newer one") == [ARCHIVE]
+        assert contents(root)[ARCHIVE][0] == b"a newer one"
+    adopt.undo(str(root))
+    assert contents(root) == before
+
+
+def test_a_kill_at_the_end_of_undo(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What remembers the originals goes before them; the rest goes the next time."""
+    before = contents(root)
+    adopt.apply(str(root), ZIP)
+    with monkeypatch.context() as patch:
+        patch.setattr("sagepip.operations.adopt_files.remove_tree", lambda _: False)
+        adopt.undo(str(root))
+    assert not (root / STATE).exists()
+    assert (root / STATE).parent.exists()
+    assert adopt.undo(str(root)) == []
+    assert contents(root) == before
+    assert not (root / STATE).parent.exists()
+
+
 def test_undo_refuses_what_was_changed_since(root: Path) -> None:
     """All such files by name; nothing is restored."""
     adopt.apply(str(root), ZIP)

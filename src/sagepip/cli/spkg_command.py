@@ -14,7 +14,7 @@ from sagepip.cli.settings import Settings
 from sagepip.cli.site_command import Form, print_lines, read_command_line
 from sagepip.cli.site_options import SAYING
 from sagepip.ground import console
-from sagepip.ground.errors import UsageError
+from sagepip.ground.errors import SagepipError, UsageError
 
 if TYPE_CHECKING:
     from sagepip.operations.spkg_tree import SpkgTree
@@ -45,6 +45,7 @@ _WHERE = (
 _HOW = (
     Option(("-j", "--jobs"), Kind.TEXT, Status.OWN, "jobs", "so many packages at a time", "N"),
     Option(("-k", "--keep-going"), Kind.ON, Status.OWN, "keep_going", "go on after a failure"),
+    _text("--run", "run", "build, in the Makefile: where to write down what failed", "DIR"),
     _on("--force", "force", "build the named ones though they are installed, all at once"),
     _on("--no-index", "no_index", "fetch nothing"),
     _on("--keep-existing", "keep_existing", "publish: leave all that an older version has"),
@@ -130,15 +131,27 @@ def _install(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
 
 def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
     """Build just these, whatever they need: what the Makefile calls."""
-    from sagepip.cli.messages import print_done
+    from sagepip.cli.messages import print_done, print_notice
     from sagepip.operations.spkg_build import build_package
     from sagepip.operations.spkg_recipe import read_recipe
 
+    run_directory = settings.text("run")
     for name in names:
-        recipe = read_recipe(_recipes(settings), name)
-        tree.make()
-        build_package(recipe, tree, index=not settings.flag("no_index"))
-        print_done([f"Successfully installed {recipe.full_name}"])
+        try:
+            recipe = read_recipe(_recipes(settings), name)
+            tree.make()
+            built = build_package(recipe, tree, index=not settings.flag("no_index"))
+        except SagepipError as error:
+            if not run_directory:
+                raise
+            from sagepip.operations.spkg_run import write_failure
+
+            # Why, and what its log says, is told once, when make has ended.
+            write_failure(run_directory, name, error)
+            print_notice(f"sagepip: {error.problem}")
+            return error.exit_status
+        by = " by another process" if built.by_another else ""
+        print_done([f"Successfully installed {built.full_name}{by}"])
     return 0
 
 
@@ -183,20 +196,24 @@ def _withdraw(
 
 
 def _list(tree: SpkgTree, settings: Settings, _names: list[str]) -> int:
+    from sagepip.operations.spkg_change import find_unfinished
     from sagepip.operations.spkg_recipe import list_recipes, read_recipe
 
-    records = tree.find_records()
+    records, unfinished = tree.find_records(), find_unfinished(tree)
     recipes = _recipes(settings)
     for name in list_recipes(recipes):
         recipe = read_recipe(recipes, name)
         record = records.get(name)
-        installed = f"installed {record.version}" if record else "not installed"
-        print_lines([f"{name} {recipe.version} ({installed})"])
+        state = f"installed {record.version}" if record else "not installed"
+        state = "interrupted" if name in unfinished else state
+        print_lines([f"{name} {recipe.version} ({state})"])
     return 0
 
 
 def _check(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
-    records = tree.find_records()
+    from sagepip.operations.spkg_change import find_unfinished
+
+    records, unfinished = tree.find_records(), find_unfinished(tree)
     missing = [
         f"{record.name} {record.version}: missing {path}"
         for name, record in records.items()
@@ -204,6 +221,11 @@ def _check(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
         for path in record.files
         if not os.path.lexists(os.path.join(tree.prefix, path))
     ]
-    missing += [f"{name}: not installed" for name in names if name not in records]
+    missing += [
+        f"{name} {note.version}: its installation or removal was interrupted (repeat it)"
+        for name, note in unfinished.items()
+        if not names or name in names
+    ]
+    missing += [f"{name}: not installed" for name in names if name not in {*records, *unfinished}]
     print_lines([*missing, f"{tree.prefix}: {len(records)} packages, {len(missing)} findings"])
     return _DAMAGED if missing else 0

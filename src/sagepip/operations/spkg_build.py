@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
 import sagepip
 from sagepip.build.archive import unpack_sdist
+from sagepip.build.child_process import run_to_log
+from sagepip.build.hooks import jobserver_descriptors
+from sagepip.build.output_text import tail
 from sagepip.build.wheelhouse import store_wheel
+from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
-from sagepip.ground.filesystem import make_directories, remove_tree
+from sagepip.ground.filesystem import make_directories, remove_tree, walk_files
+from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase, subject
+from sagepip.operations.spkg_change import Change, changing
 from sagepip.operations.spkg_recipe import Recipe
 from sagepip.operations.spkg_removal import remove_superseded
-from sagepip.operations.spkg_tree import Record, SpkgTree
+from sagepip.operations.spkg_tree import SpkgTree
 from sagepip.operations.spkg_upstream import find_upstream
 from sagepip.operations.staged_copy import CopyRequest, staged_copy
 
@@ -29,7 +36,22 @@ _COMMANDS = {
     "sage-pip-lock": "sage_pip_lock",
 }
 _DROPPED = ("PIP_", "PYTHON", "SAGE_", "VIRTUAL_ENV", "PKG_NAME", "PKG_BASE", "PKG_VER", "DESTDIR")
-_LAST_LINES = 15
+_LAST_LINES = 20
+
+
+class StepFailed(BuildError):
+    """A step of a package failed.
+
+    Args:
+        problem: as in the base class.
+        advice: as in the base class.
+        output: as in the base class.
+        log: the package's log.
+    """
+
+    def __init__(self, problem: str, *, advice: str, output: str, log: str) -> None:
+        super().__init__(problem, advice=advice, output=output)
+        self.log = log
 
 
 def own_command(entry: str) -> list[str]:
@@ -49,7 +71,20 @@ def own_command(entry: str) -> list[str]:
     return [sys.executable, "-I", "-c", code]
 
 
-def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool) -> Record:
+@dataclass(frozen=True)
+class Built:
+    """What became of the building of a package.
+
+    Attributes:
+        full_name: its name and version.
+        by_another: whether another process built it while its lock was waited for.
+    """
+
+    full_name: str
+    by_another: bool
+
+
+def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool) -> Built:
     """Fetch, unpack, patch, build, stage, publish and record a package.
 
     Args:
@@ -58,27 +93,43 @@ def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool) -> Record:
         index: whether its upstream file may be fetched.
 
     Returns:
-        Its record.
+        What was done.
 
     Raises:
-        BuildError: a step failed; the prefix is as it was. Its log and its directory are kept.
-        SagepipError: it could not be published.
+        StepFailed: a step failed. Up to the publishing the prefix is as it was; after it the files
+            are there, without a record. Its log and its directory are kept.
+        SagepipError: see :mod:`sagepip.ground.errors`.
     """
-    return _Package(recipe, tree).build(index=index)
+    record = os.path.join(tree.records, recipe.full_name)
+    before = _stamp(record)
+    with changing(tree, recipe.name) as change:
+        if _stamp(record) not in (before, None):
+            return Built(recipe.full_name, True)
+        _Package(recipe, tree, change).build(index=index)
+        return Built(recipe.full_name, False)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 class _Package:
-    def __init__(self, recipe: Recipe, tree: SpkgTree) -> None:
+    def __init__(self, recipe: Recipe, tree: SpkgTree, change: Change) -> None:
         self._recipe = recipe
         self._tree = tree
+        self._change = change
         self._place = os.path.join(tree.builds, recipe.full_name)
         self._destdir = os.path.join(self._place, "destdir")
         self._staged = self._destdir + tree.prefix
         self._bin = os.path.join(self._place, "bin")
         self._package = os.path.join(self._place, "package")
-        self._log = os.path.join(tree.logs, f"{recipe.full_name}.log")
+        self._log = tree.log(recipe.full_name)
 
-    def build(self, *, index: bool) -> Record:
+    def build(self, *, index: bool) -> None:
         recipe, tree = self._recipe, self._tree
         subject(f"build {recipe.full_name}")
         remove_tree(self._place)
@@ -98,12 +149,11 @@ class _Package:
             raise self._failed(step, error) from error
         except OSError as error:
             raise self._failed(step, BuildError(f"{error.filename}: {error.strerror}")) from error
-        old = tree.find_records().get(recipe.name)
-        if old is not None:
-            remove_superseded(tree, old, files)
-        record = tree.write_record(recipe.name, recipe.version, files)
+        if self._change.earlier is not None:
+            remove_superseded(tree, recipe.name, self._change.earlier.files, files)
+        tree.write_record(recipe.name, recipe.version, files)
+        self._change.finish()
         remove_tree(self._place)
-        return record
 
     def _unpack(self, *, index: bool) -> None:
         recipe = self._recipe
@@ -150,21 +200,25 @@ class _Package:
 
     def _run(self, step: str, command: Sequence[str]) -> None:
         environ = self._environ()
-        script = f"{step} of {self._recipe.full_name}"
-        with open(self._log, "ab") as log, phase("command", script):
-            # The descriptors of make's jobserver are left to it.
-            done = subprocess.run(
+        # What takes part holds the lock, too: should we be killed, nobody else begins meanwhile.
+        # The descriptors of make's jobserver are left to it.
+        with phase("command", f"{step} of {self._recipe.full_name}"):
+            status = run_to_log(
                 command,
+                what=self._recipe.full_name,
+                log_path=self._log,
+                environ=environ,
                 cwd=self._package,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                close_fds=False,
-                check=False,
+                follow=console.verbosity > 0,
+                pass_fds=(
+                    self._change.descriptor,
+                    *jobserver_descriptors(environ.get("MAKEFLAGS", "")),
+                ),
             )
-        if done.returncode:
-            raise BuildError(f"exit status {done.returncode}")
+        if status < 0:
+            raise BuildError(f"ended by {signal.Signals(-status).name}")
+        if status:
+            raise BuildError(f"exit status {status}")
 
     def _environ(self) -> Mapping[str, str]:
         recipe, tree = self._recipe, self._tree
@@ -197,27 +251,32 @@ class _Package:
         }
 
     def _publish(self) -> list[str]:
-        manifest = os.path.join(self._place, "manifest")
-        files: list[str] = []
-        if os.listdir(self._staged):
-            staged_copy(
-                CopyRequest(
-                    self._staged, self._tree.prefix, move=True, manifest=manifest, null=True
-                )
-            )
-            with open(manifest, "rb") as stream:
-                files = [os.fsdecode(one) for one in stream.read().split(b"\0") if one]
+        files = sorted(os.path.relpath(path, self._staged) for path, _ in walk_files(self._staged))
+        self._change.begin(self._recipe.version, files)
+        try:
+            if os.listdir(self._staged):
+                staged_copy(CopyRequest(self._staged, self._tree.prefix, move=True))
+        except BaseException:
+            # It was rolled back, unless an interrupt came after its end.
+            if all(os.path.lexists(os.path.join(self._staged, one)) for one in files):
+                self._change.take_back()
+            raise
         upstream = self._recipe.upstream
         if upstream is not None and upstream.is_wheel:
             # Those that come later find it among the build requirements.
             store_wheel(os.path.join(self._package, "dist", upstream.file_name), self._tree.wheels)
-        return [one for one in files if not one.endswith(os.sep)]
+        return files
 
-    def _failed(self, step: str, error: SagepipError) -> BuildError:
-        with open(self._log, encoding="utf-8", errors="replace") as stream:
-            lines = stream.read().splitlines()[-_LAST_LINES:]
-        return BuildError(
+    def _failed(self, step: str, error: SagepipError) -> StepFailed:
+        return StepFailed(
             f"{self._recipe.full_name} failed in its step {step}: {error.problem}",
             advice=error.advice or f"see {self._log}; what it was built from is in {self._place}",
-            output="\n".join([f"--- the end of {self._log}", *lines, "---"]) if lines else "",
+            output=end_of_log(self._log),
+            log=self._log,
         )
+
+
+def end_of_log(path: str) -> str:
+    """Return the last lines of a package's log, with its path above them."""
+    lines = tail(path, lines=_LAST_LINES)
+    return f"--- the end of {path}\n{lines}\n---" if lines else ""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from sagepip.ground import console
 from sagepip.ground.errors import BuildError, TargetError
-from sagepip.ground.filesystem import remove_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
-from sagepip.operations.command_process import run_command
-from sagepip.operations.spkg_build import own_command
+from sagepip.operations.spkg_build import end_of_log, own_command
+from sagepip.operations.spkg_change import sweep
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, closure
+from sagepip.operations.spkg_run import Failure, new_run
 from sagepip.operations.spkg_tree import SpkgTree
+
+_SHOWN = 5
+"""How many names, or ends of logs, an error shows."""
 
 
 @dataclass(frozen=True)
@@ -56,44 +61,93 @@ def install_packages(request: SpkgRequest) -> list[str]:
     names = [one for one in request.names if one != PYTHON]
     packages = closure(request.recipes, names)
     tree.make()
-    path = os.path.join(tree.state, f"Makefile.{os.getpid()}")
+    sweep(tree)
     forced = set(names) if request.force else set()
     before = _stamps(tree, packages.values())
-    try:
+    with new_run(tree.state) as run, _own_stderr() as stderr:
+        path = os.path.join(run.directory, "Makefile")
         with open(path, "w", encoding="utf-8") as stream:
-            stream.write(makefile(request, packages, forced))
+            stream.write(makefile(request, packages, forced, run.directory, stderr))
         command = ["make", "-s", "-f", path, "--no-print-directory"]
         command += [f"-j{request.jobs}"] if request.jobs is not None else []
         command += ["-k"] if request.keep_going else []
         with phase("command", "make"):
-            ended = run_command(command, os.environ)
-    finally:
-        remove_file(path)
-    if ended.problem:
-        raise TargetError(f"cannot run GNU make: {ended.problem}", advice="install make")
+            status = run.make(command)
+        targets = {
+            _record(tree, one): (one.name, tree.log(one.full_name)) for one in packages.values()
+        }
+        failures = run.failures(targets) if status else []
+        messages = run.messages()
     after = _stamps(tree, packages.values())
-    built = [one.full_name for one in packages.values() if after[one.name] != before[one.name]]
-    if ended.status:
-        done = f"{len(built)} of {len(packages)} packages were built"
-        raise BuildError(
-            f"not everything was built in {tree.prefix}; {done}",
-            advice="a second run goes on where this one ended",
-        )
-    return built
+    built = [one for one in packages if after[one] is not None and after[one] != before[one]]
+    if status:
+        missing = [one for one in packages if after[one] is None]
+        wanted = len({*built, *missing, *(one.name for one in failures)})
+        raise _unfinished(request, wanted, built, missing, failures, messages)
+    return [packages[one].full_name for one in built]
 
 
-def makefile(request: SpkgRequest, packages: dict[str, Recipe], forced: set[str]) -> str:
-    """Return the Makefile for some packages, whose targets are their installation records."""
+def _unfinished(
+    request: SpkgRequest,
+    count: int,
+    built: Sequence[str],
+    missing: Sequence[str],
+    failures: Sequence[Failure],
+    messages: str,
+) -> BuildError:
+    """Return the error of a run that did not build all: what failed, and what follows from it."""
+    failed = [one.name for one in failures]
+    waiting = [one for one in missing if one not in failed]
+    output = [end_of_log(one.log) for one in failures[:_SHOWN] if one.log]
+    output += [f"Error: {one.problem}" for one in failures]
+    # What make says of itself is of no use beside that.
+    output += [] if failures else [messages]
+    problem = f"only {len(built)} of {count} packages were built in {request.tree.prefix}"
+    problem += f"; failed: {_some(failed)}" if failed else ""
+    problem += f"; not begun: {_some(waiting)}" if waiting else ""
+    begun = "a second run goes on where this one ended"
+    return BuildError(problem, advice=begun, output="\n".join(one for one in output if one))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+@contextmanager
+def _own_stderr() -> Iterator[int]:
+    """Lend a descriptor that leads to our stderr to the children of make."""
+    descriptor = os.dup(2)
+    os.set_inheritable(descriptor, True)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def makefile(
+    request: SpkgRequest, packages: Mapping[str, Recipe], forced: set[str], run: str, stderr: int
+) -> str:
+    """Return the Makefile for some packages, whose targets are their installation records.
+
+    Args:
+        request: what, where and how.
+        packages: all of them, by name.
+        forced: those that are built though they are installed.
+        run: the directory in which children write down what failed.
+        stderr: the descriptor that their messages go to.
+    """
     tree = request.tree
-    records = {
-        name: os.path.join(tree.records, recipe.full_name) for name, recipe in packages.items()
-    }
+    records = {name: _record(tree, recipe) for name, recipe in packages.items()}
+    # A record is written last, complete: an interrupted make must not take it for half a file.
     lines = [f"all: {' '.join(_quoted(records[one]) for one in packages)}"]
-    lines += [".PHONY: all force", ".PRECIOUS: %", ".DELETE_ON_ERROR:", "force:"]
+    lines += [".PHONY: all force", f".PRECIOUS: {' '.join(map(_quoted, records.values()))}"]
+    lines += ["SHELL := bash", "force:"]
     words = ["spkg", "build", "--prefix", tree.prefix, "--recipes", request.recipes]
-    words += ["--upstream", tree.upstream, "--wheels", tree.wheels]
+    words += ["--upstream", tree.upstream, "--wheels", tree.wheels, "--run", run]
     words += [] if request.index else ["--no-index"]
-    run = shlex.join([*own_command("sagepip"), *words]).replace("$", "$$")
+    words += ["-v"] * console.verbosity
+    command = shlex.join([*own_command("sagepip"), *words]).replace("$", "$$")
     for name, recipe in packages.items():
         if name in forced and os.path.exists(records[name]):
             # What it needs is there; nothing waits for its new build.
@@ -104,8 +158,12 @@ def makefile(request: SpkgRequest, packages: dict[str, Recipe], forced: set[str]
                 _quoted(records[one]) for one in recipe.needs_only_there if one in records
             ]
         lines.append(f"{_quoted(records[name])}: {' '.join(needs)} | {' '.join(only_there)}")
-        lines.append(f"\t+{run} {shlex.quote(name)}")
+        lines.append(f"\t+exec {command} {shlex.quote(name)} 2>&{stderr}")
     return "\n".join(lines) + "\n"
+
+
+def _record(tree: SpkgTree, recipe: Recipe) -> str:
+    return os.path.join(tree.records, recipe.full_name)
 
 
 def _quoted(path: str) -> str:

@@ -3,72 +3,106 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 
 from sagepip.ground import console
 from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import (
     is_real_directory,
+    make_directories,
     remove_directory_if_empty,
     remove_file,
     remove_tree,
 )
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import find_target_python
+from sagepip.operations.spkg_change import Change, changing
 from sagepip.operations.spkg_tree import Record, SpkgTree
 from sagepip.operations.uninstall import UninstallRequest, uninstall
 
 
 def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
-    """Uninstall packages.
+    """Uninstall packages, also what is there of packages whose change was broken off.
 
     Args:
         tree: where.
-        names: which.
+        names: which; what is said of those that are not installed is a warning.
 
     Returns:
         The records of those that were installed, and are not any more.
 
     Raises:
-        UsageError: one is not installed; nothing was changed.
-        SagepipError: see :func:`sagepip.operations.uninstall.uninstall`.
+        UsageError: the prefix has no packages.
+        SagepipError: nothing was changed (see :func:`sagepip.operations.uninstall.uninstall`).
     """
-    records = tree.find_records()
-    names = list(dict.fromkeys(names))
-    if missing := [one for one in names if one not in records]:
+    if not os.path.isdir(tree.records):
         raise UsageError(
-            f"not installed in {tree.prefix}: {', '.join(missing)}", advice="see sagepip spkg list"
+            f"no packages are installed in {tree.prefix}", advice="is it the right one?"
         )
-    removed = [records[one] for one in names]
-    staying = {one for name, r in records.items() if name not in names for one in r.files}
+    make_directories(tree.unfinished)
+    with ExitStack() as held:
+        found: dict[Change, Record] = {}
+        for name in sorted(set(names)):  # in one order, so that nobody waits in a circle
+            change = held.enter_context(changing(tree, name))
+            if change.earlier is None:
+                console.warn(f"Skipping {name} as it is not installed in {tree.prefix}.")
+            else:
+                found[change] = change.earlier
+        _remove(tree, found)
+        return list(found.values())
+
+
+def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
+    removed = list(found.values())
+    going = {one.name for one in removed}
+    staying = {
+        one for name, r in tree.find_records().items() if name not in going for one in r.files
+    }
+    whole = {path for one in removed for path in one.files if _is_there(tree, path)}
     distributions = [one for record in removed for one in distribution_names(record.files)]
-    if distributions:
-        destination = find_destination(find_target_python(tree.python, {}))
-        uninstall(UninstallRequest(tuple(distributions), destination))
-        _forget_wheels(tree, distributions)
-    for record in removed:
+    try:
+        for change, record in found.items():
+            change.begin(record.version, ())
+        if distributions:
+            destination = find_destination(find_target_python(tree.python, {}))
+            uninstall(UninstallRequest(tuple(distributions), destination))
+    except BaseException:
+        if all(_is_there(tree, path) for path in whole):
+            for change in found:
+                change.take_back()
+        raise
+    _forget_wheels(tree, distributions)
+    for change, record in found.items():
         remove_files(tree.prefix, set(record.files) - staying)
         remove_tree(os.path.join(tree.scripts, record.name))
-        remove_file(record.path)
-    return removed
+        change.finish()
 
 
-def remove_superseded(tree: SpkgTree, old: Record, files: Iterable[str]) -> None:
-    """Remove what only the old version of a package had; the new one is published.
+def _is_there(tree: SpkgTree, path: str) -> bool:
+    return os.path.lexists(os.path.join(tree.prefix, path))
+
+
+def remove_superseded(
+    tree: SpkgTree, name: str, before: Iterable[str], files: Iterable[str]
+) -> None:
+    """Remove what only an older version of a package had; the new one is published.
 
     Args:
         tree: where.
-        old: the old version's record.
+        name: the package.
+        before: what may be there of older versions.
         files: the new version's files.
     """
-    others = {one for name, r in tree.find_records().items() if name != old.name for one in r.files}
-    gone = set(distribution_names(old.files)) - set(distribution_names(files))
+    before, files = set(before), set(files)
+    others = {one for other, r in tree.find_records().items() if other != name for one in r.files}
+    gone = set(distribution_names(before)) - set(distribution_names(files))
     if gone:
         destination = find_destination(find_target_python(tree.python, {}))
         uninstall(UninstallRequest(tuple(sorted(gone)), destination))
         _forget_wheels(tree, gone)
-    remove_files(tree.prefix, set(old.files) - set(files) - others)
+    remove_files(tree.prefix, before - files - others)
 
 
 def distribution_names(files: Iterable[str]) -> list[str]:

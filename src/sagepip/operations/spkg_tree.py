@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import make_directories, publish_file, remove_file
+from sagepip.ground.filesystem import make_directories, publish_file
 from sagepip.ground.light_dataclass import dataclass
 
 
@@ -60,6 +60,11 @@ class SpkgTree:
         return os.path.join(self.state, "installed")
 
     @property
+    def unfinished(self) -> str:
+        """The directory of what tells of changes that have not ended."""
+        return os.path.join(self.state, "unfinished")
+
+    @property
     def scripts(self) -> str:
         """The directory of scripts that packages leave for later."""
         return os.path.join(self.state, "scripts")
@@ -68,6 +73,10 @@ class SpkgTree:
     def logs(self) -> str:
         """The directory of the logs."""
         return os.path.join(self.state, "logs")
+
+    def log(self, full_name: str) -> str:
+        """The log of a package."""
+        return os.path.join(self.logs, f"{full_name}.log")
 
     @property
     def builds(self) -> str:
@@ -86,7 +95,7 @@ class SpkgTree:
             if not os.path.exists(self.python):
                 command = [sys.executable, "-I", "-m", "venv", "--without-pip", self.prefix]
                 subprocess.run(command, check=True, capture_output=True)
-            for path in (self.records, self.scripts, self.logs, self.builds):
+            for path in (self.records, self.unfinished, self.scripts, self.logs, self.builds):
                 make_directories(path)
             make_directories(self.upstream)
             make_directories(self.wheels)
@@ -107,34 +116,47 @@ class SpkgTree:
             if name.startswith("."):
                 continue
             path = os.path.join(self.records, name)
-            record = _read(path)
+            record = read_record(path)
             if record is not None:
                 found[record.name] = record
         return found
 
-    def write_record(self, name: str, version: str, files: Sequence[str]) -> Record:
-        """Write the record of a package, and remove that of another version."""
-        record = Record(
-            name, version, tuple(sorted(files)), os.path.join(self.records, f"{name}-{version}")
-        )
-        old = self.find_records().get(name)
-        content = {
-            "package_name": name,
-            "package_version": version,
-            "installer": "sagepip",
-            "files": list(record.files),
-        }
-        descriptor, part = tempfile.mkstemp(prefix=".new-", dir=self.records)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(content, indent=4) + "\n")
-            os.fchmod(stream.fileno(), 0o644)
-        publish_file(part, record.path)
-        if old is not None and old.path != record.path:
-            remove_file(old.path)
-        return record
+    def write_record(self, name: str, version: str, files: Iterable[str]) -> Record:
+        """Write the record of a package."""
+        path = os.path.join(self.records, f"{name}-{version}")
+        return write_json(path, name, version, files)
 
 
-def _read(path: str) -> Record | None:
+def write_json(path: str, name: str, version: str, files: Iterable[str]) -> Record:
+    """Write what is known of a package, complete or not at all.
+
+    Args:
+        path: the file.
+        name: the package.
+        version: its version.
+        files: its files, relative to the prefix.
+    """
+    record = Record(name, version, tuple(sorted(files)), path)
+    content = {
+        "package_name": name,
+        "package_version": version,
+        "installer": "sagepip",
+        "files": list(record.files),
+    }
+    descriptor, part = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(json.dumps(content, indent=4) + "\n")
+        os.fchmod(stream.fileno(), 0o644)
+    publish_file(part, path)
+    return record
+
+
+def read_record(path: str) -> Record | None:
+    """Read what is known of a package; None if there is no such file.
+
+    Raises:
+        TargetError: it cannot be read.
+    """
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)

@@ -18,7 +18,7 @@ from sagepip.build.output_text import tail
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
-from sagepip.ground.filesystem import make_directories, remove_tree, walk_files
+from sagepip.ground.filesystem import make_directories, remove_file, remove_tree, walk_files
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase, subject
 from sagepip.operations.spkg_change import Change, changing
@@ -141,6 +141,7 @@ class _Package:
                 self._unpack(index=index)
             for step in ("preinst", "build", "install"):
                 self._run_script(step)
+            self._drop_lib64()
             step = "publish"
             files = self._publish()
             for step in ("pipinst", "postinst"):
@@ -151,8 +152,7 @@ class _Package:
             raise self._failed(step, BuildError(f"{error.filename}: {error.strerror}")) from error
         if self._change.earlier is not None:
             remove_superseded(tree, recipe.name, self._change.earlier.files, files)
-        tree.write_record(recipe.name, recipe.version, files)
-        self._change.finish()
+        self._change.finish(files, version=recipe.version)
         remove_tree(self._place)
 
     def _unpack(self, *, index: bool) -> None:
@@ -160,6 +160,9 @@ class _Package:
         shutil.copytree(recipe.directory, self._package)
         make_directories(self._staged)
         make_directories(self._bin)
+        # What some build systems put into lib64 belongs into lib.
+        make_directories(os.path.join(self._staged, "lib"))
+        os.symlink("lib", os.path.join(self._staged, "lib64"))
         self._write_commands()
         if recipe.upstream is None:
             return
@@ -176,6 +179,11 @@ class _Package:
                 done = subprocess.run(command, cwd=unpacked, stdout=log, stderr=log, check=False)
             if done.returncode:
                 raise BuildError(f"the patch {patch} does not apply")
+
+    def _drop_lib64(self) -> None:
+        path = os.path.join(self._staged, "lib64")
+        if os.path.islink(path):
+            remove_file(path)
 
     def _write_commands(self) -> None:
         for name, entry in _COMMANDS.items():

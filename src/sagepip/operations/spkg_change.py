@@ -49,6 +49,7 @@ class Change:
         self._place = os.path.join(tree.unfinished, name)
         self._note = os.path.join(self._place, _NOTE)
         self._kept = os.path.join(self._place, _KEPT)
+        _remove_parts(self._place)
         self._record = tree.find_records().get(name)
         self.earlier = self._record or read_record(self._note)
 
@@ -71,8 +72,17 @@ class Change:
         if self.earlier is None or self._record is not None:
             remove_file(self._note)
 
-    def finish(self) -> None:
-        """Drop the note: all is as the record says, or no record any more."""
+    def finish(self, files: Iterable[str] | None = None, *, version: str = "") -> None:
+        """Write the new record, if there is one; drop the note.
+
+        Args:
+            files: what is there now, relative to the prefix; None if nothing is.
+            version: its version.
+        """
+        if files is not None:
+            part = os.path.join(self._place, "new")
+            write_json(part, self._name, version, files)
+            publish_file(part, os.path.join(self._tree.records, f"{self._name}-{version}"))
         remove_file(self._kept)
         remove_file(self._note)
 
@@ -127,8 +137,16 @@ def sweep(tree: SpkgTree) -> None:
             remove_tree(os.path.join(tree.builds, f"{name}-{record.version}"))
             for one in (_KEPT, _NOTE):
                 remove_file(os.path.join(place, one))
+        _remove_parts(place)
         remove_directory_if_empty(place)
         os.close(descriptor)
+
+
+def _remove_parts(place: str) -> None:
+    """Remove what was being written when its writer was killed."""
+    for one in os.listdir(place):
+        if one not in (_NOTE, _KEPT):
+            remove_file(os.path.join(place, one))
 
 
 def _lock(place: str) -> int:

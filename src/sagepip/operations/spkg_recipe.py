@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass
@@ -197,22 +197,48 @@ def _upstream(directory: str, version: str) -> Upstream | None:
     text = _text(directory, "checksums.ini")
     if not text.strip():
         return None
-    values = _first_of_each(text)
-    name, digest = values.get("tarball", ""), values.get("sha256", "").lower()
     # A patch level (1.2.p0) is Sage's own.
-    name = name.replace("VERSION", re.sub(r"\.p\d+$", "", version))
-    if not name or "/" in name or not re.fullmatch("[0-9a-f]{64}", digest):
+    plain = re.sub(r"\.p\d+$", "", version)
+    found = [
+        Upstream(one.get("tarball", "").replace("VERSION", plain), one.get("sha256", "").lower())
+        for one in _blocks(text)
+    ]
+    for one in found:
+        name_is_one = one.file_name and "/" not in one.file_name
+        if not name_is_one or not re.fullmatch("[0-9a-f]{64}", one.sha256):
+            found = []
+    if not found:
         raise TargetError(
-            f"{directory}/checksums.ini does not give a file name and its sha256",
+            f"{directory}/checksums.ini does not give file names and their sha256",
             advice="correct the recipe",
         )
-    return Upstream(name, digest)
+    # Wheels of several platforms, say.
+    return found[0] if len(found) == 1 else next(filter(_suits, found), found[0])
 
 
-def _first_of_each(text: str) -> Mapping[str, str]:
-    values: dict[str, str] = {}
+def _blocks(text: str) -> list[dict[str, str]]:
+    """Return the settings of each file; one begins with each ``tarball=``."""
+    blocks: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, equals, value = line.partition("=")
-        if equals and not line.lstrip().startswith("#"):
-            values.setdefault(key.strip(), value.strip())
-    return values
+        if not equals or line.lstrip().startswith("#"):
+            continue
+        if key.strip() == "tarball" and "tarball" in blocks[-1]:
+            blocks.append({})
+        blocks[-1].setdefault(key.strip(), value.strip())
+    return blocks
+
+
+def _suits(upstream: Upstream) -> bool:
+    """Whether a file is a source, or a wheel that this interpreter takes."""
+    if not upstream.is_wheel:
+        return True
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    from sagepip.ground.target_python import TargetPython
+
+    try:
+        tags = {str(one) for one in parse_wheel_filename(upstream.file_name)[3]}
+    except InvalidWheelFilename:
+        return False
+    return not tags.isdisjoint(TargetPython.running().tags)

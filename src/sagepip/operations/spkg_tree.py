@@ -121,11 +121,6 @@ class SpkgTree:
                 found[record.name] = record
         return found
 
-    def write_record(self, name: str, version: str, files: Iterable[str]) -> Record:
-        """Write the record of a package."""
-        path = os.path.join(self.records, f"{name}-{version}")
-        return write_json(path, name, version, files)
-
 
 def write_json(path: str, name: str, version: str, files: Iterable[str]) -> Record:
     """Write what is known of a package, complete or not at all.

@@ -12,7 +12,7 @@ from sagepip.build.wheelhouse import parse_file_name
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import publish_file, remove_tree
 from sagepip.ground.target_python import TargetPython
-from sagepip.operations.spkg_recipe import Recipe, Upstream
+from sagepip.operations.spkg_recipe import Recipe, Upstream, list_recipes, read_recipe
 
 
 def find_upstream(recipe: Recipe, upstream: Upstream, directory: str, *, index: bool) -> str:
@@ -66,8 +66,16 @@ def _fetch(recipe: Recipe, upstream: Upstream, directory: str) -> None:
         with open(wanted, "w", encoding="utf-8") as stream:
             stream.write(f"{name}=={version} --hash=sha256:{upstream.sha256}\n")
         words = ["download", "--no-deps", "--require-hashes", "-r", wanted, "--dest", part]
-        outcome = run_pip(words, python=TargetPython.running(), sources=sources)
+        # To tell its metadata pip has a source build them: with the versions of the recipes, as
+        # far as they go together with what the source asks for.
+        constraints = os.path.join(part, "constraints.txt")
+        with open(constraints, "w", encoding="utf-8") as stream:
+            stream.writelines(f"{one}\n" for one in _versions(os.path.dirname(recipe.directory)))
         found = os.path.join(part, upstream.file_name)
+        for more in ([], ["--build-constraint", constraints]):
+            outcome = run_pip([*words, *more], python=TargetPython.running(), sources=sources)
+            if not outcome.exit_status or upstream.is_wheel:
+                break
         if outcome.exit_status or not os.path.exists(found):
             lines = [one for one in outcome.output.splitlines() if one.startswith("ERROR")]
             raise TargetError(
@@ -78,3 +86,13 @@ def _fetch(recipe: Recipe, upstream: Upstream, directory: str) -> None:
         publish_file(found, os.path.join(directory, upstream.file_name))
     finally:
         remove_tree(part)
+
+
+def _versions(recipes: str) -> list[str]:
+    """Return the versions of all recipes, as requirements."""
+    found = []
+    for one in list_recipes(recipes):
+        upstream = read_recipe(recipes, one).upstream
+        parsed = parse_file_name(upstream.file_name) if upstream else None
+        found += [f"{parsed[0]}=={parsed[1]}"] if parsed else []
+    return found

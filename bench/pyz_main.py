@@ -54,24 +54,61 @@ def in_cache(archive, digest):  # type: (str, str) -> str
         raise OSError("no home directory")
     home = os.path.join(top, "pyz", digest)
     check_owner(top)
+    pyz = os.path.dirname(home)
     if os.path.isdir(home):
-        check_owner(os.path.dirname(home))
+        check_owner(pyz)
         check_owner(home)
-        return home
+    else:
+        os.makedirs(top, mode=0o700, exist_ok=True)
+        check_owner(top)
+        os.makedirs(pyz, mode=0o700, exist_ok=True)
+    import time
+
+    for _ in range(100):
+        if take(home):
+            return home
+        unpack_in_cache(archive, home)
+        time.sleep(0.01)  # it is being removed
+    raise OSError("always being removed: " + home)
+
+
+def take(home):  # type: (str) -> bool
+    """Share the lock of a directory for as long as this process lives; False if it is not there.
+
+    ``sagepip cache prune`` removes only what it can lock exclusively.
+    """
+    import fcntl
+
+    try:
+        descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(home)):
+            os.utime(home)  # when it was last used
+            return True
+    except (BlockingIOError, FileNotFoundError):
+        pass  # it is being removed
+    os.close(descriptor)
+    return False
+
+
+def unpack_in_cache(archive, home):  # type: (str, str) -> None
+    """Unpack, one process at a time; nothing to do if another has done it."""
     import fcntl
     import shutil
 
-    os.makedirs(top, mode=0o700, exist_ok=True)
-    check_owner(top)
-    os.makedirs(os.path.dirname(home), mode=0o700, exist_ok=True)
-    with open(home + ".lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    descriptor = os.open(os.path.dirname(home), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not os.path.isdir(home):
             part = home + ".part"  # of somebody who was killed, if it is there
             shutil.rmtree(part, ignore_errors=True)
             unpack(archive, part)
             os.rename(part, home)
-    return home
+    finally:
+        os.close(descriptor)
 
 
 def check_owner(path):  # type: (str) -> None

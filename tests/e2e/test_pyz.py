@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from bench.environment import VirtualEnvironment
 from bench.pyz import archive, make
 
+from tests.e2e.build_fixtures import make_project, make_sdist, make_tiny_backend
 from tests.e2e.commands import Done, Terminal
+from tests.e2e.spkg_places import Place, recipe
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,128 @@ def test_the_zip_application_runs_nothing_that_others_may_write(
     done = run(terminal, venv.python, "-I", pyz, "--version", SAGEPIP_CACHE_DIR=str(cache))
     assert "sagepip-pyz-" in done.stdout, done.stderr
     assert os.listdir(cache) == []
+
+
+def copies(terminal: Terminal, pyz: Path, venv: VirtualEnvironment) -> tuple[Path, Path]:
+    """Fill a cache with the copy of the zip application and an older one; return both."""
+    assert run(terminal, venv.python, "-I", pyz, "--version").returncode == 0
+    (copy,) = (Path(terminal.environ["SAGEPIP_CACHE_DIR"]) / "pyz").iterdir()
+    older = copy.parent / "0.0.1-0123456789abcdef"
+    shutil.copytree(copy, older)
+    os.utime(older, (0, 0))
+    return copy, older
+
+
+def test_copies_of_older_versions_are_known_to_the_cache_and_pruned(
+    terminal: Terminal, pyz: Path, venv: VirtualEnvironment
+) -> None:
+    """``cache info`` lists them; ``cache prune`` removes what is unused for long or unfinished."""
+    terminal.environ["SAGEPIP_CACHE_DIR"] = str(terminal.where / "cache")
+    copy, older = copies(terminal, pyz, venv)
+    (copy.parent / "1-2.part").mkdir()
+    info = run(terminal, venv.python, "-I", pyz, "cache", "info", "-v").stdout
+    assert "unpacked zip applications: 2, 1 in use" in info
+    assert f"unpacked zip application {older}: " in info
+    dry = run(terminal, venv.python, "-I", pyz, "cache", "prune", "--dry-run", "-v").stdout
+    assert f"would remove unpacked zip application {older}: " in dry
+    assert older.exists()
+    pruned = run(terminal, venv.python, "-I", pyz, "cache", "prune", "-v").stdout
+    assert f"removed unpacked zip application {older}: " in pruned
+    assert list(copy.parent.iterdir()) == [copy]
+    terminal.run("sagepip", "cache", "prune", "--all")
+    assert list(copy.parent.iterdir()) == []
+    assert run(terminal, venv.python, "-I", pyz, "--version").returncode == 0, "it is made again"
+
+
+def test_a_copy_that_somebody_runs_from_is_not_pruned(
+    terminal: Terminal, pyz: Path, venv: VirtualEnvironment
+) -> None:
+    """Whatever is asked for; once the command has ended it goes."""
+    terminal.environ["SAGEPIP_CACHE_DIR"] = str(terminal.where / "cache")
+    copy, _ = copies(terminal, pyz, venv)
+    prefix = terminal.where / "prefix"
+    prefix.mkdir()
+    command: list[str | Path] = [
+        venv.python,
+        "-I",
+        pyz,
+        "lock",
+        prefix,
+        "--",
+        "sh",
+        "-c",
+        "echo in; read line",
+    ]
+    with subprocess.Popen(
+        command,
+        env=terminal.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        told = terminal.run("sagepip", "cache", "prune", "--all").stdout
+        assert f"left, as it is in use: {copy}" in told
+        assert list(copy.parent.iterdir()) == [copy]
+        process.communicate("\n")
+    terminal.run("sagepip", "cache", "prune", "--all")
+    assert not copy.exists()
+
+
+def test_many_start_while_copies_are_pruned(
+    terminal: Terminal, pyz: Path, venv: VirtualEnvironment
+) -> None:
+    """Nobody runs from a copy that is being taken away."""
+    terminal.environ["SAGEPIP_CACHE_DIR"] = str(terminal.where / "cache")
+    words: list[str | Path] = [venv.python, "-I", pyz, "verify", "--python", venv.python]
+
+    def start(_number: int) -> Done:
+        return run(terminal, *words)
+
+    with ThreadPoolExecutor(3) as pool:
+        users = [pool.submit(start, number) for number in range(6)]
+        while not all(one.done() for one in users):
+            terminal.run("sagepip", "cache", "prune", "--all")
+    assert [one.result().stderr for one in users if one.result().returncode] == []
+
+
+def test_every_kind_of_command_runs_from_the_zip_application(
+    terminal: Terminal, tmp_path: Path, pyz: Path
+) -> None:
+    """Building from a wheelhouse, staging, copying, locking, recipes, looking after a site."""
+    venv = VirtualEnvironment.create(tmp_path / "venv")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    make_tiny_backend(wheels)
+    sdist = make_sdist(tmp_path, make_project(tmp_path / "demo"), "demo", "1.0")
+
+    def sagepip(*words: str | Path, status: int = 0) -> str:
+        done = run(terminal, venv.python, "-I", pyz, *words)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    where = ("--no-index", "-f", wheels)
+    assert (
+        sagepip("build", *where, "-w", wheels, sdist).strip().endswith("demo-1.0-py3-none-any.whl")
+    )
+    assert sagepip("install", *where, "--root", tmp_path / "stage", sdist)
+    staged = tmp_path / "stage" / str(venv.root).lstrip("/")
+    assert "Copied 9 files" in sagepip("copy", "--move", staged, venv.root)
+    assert run(terminal, venv.python, "-I", "-c", "import demo").returncode == 0
+    assert sagepip("lock", venv.root, "--", venv.python, "-I", pyz, "uninstall", "-y", "demo") == (
+        "Successfully uninstalled demo-1.0\n"
+    )
+    assert sagepip("install", *where, "demo") == "Successfully installed demo-1.0\n"
+    for words in (("verify",), ("doctor",), ("status",), ("recover",), ("cache", "info")):
+        sagepip(*words)
+    place = Place(Terminal(tmp_path / "spkg"))
+    recipe(place.recipes, "made", script=f"sage-pip-install {' '.join(map(str, where))} {sdist}\n")
+    assert sagepip(*place.words("install", "made")) == "Successfully installed made-1\n"
+    sagepip(*place.words("check"))
+    assert sagepip(*place.words("uninstall", "made")) == "Successfully uninstalled made-1\n"
+    assert not list(venv.site.glob("pip*")), "there is no pip but that of the zip application"
 
 
 def test_the_same_content_gives_the_same_bytes(pyz: Path) -> None:

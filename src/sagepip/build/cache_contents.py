@@ -23,6 +23,7 @@ class Kind(Enum):
     WHEEL = "unpacked wheel"
     RESOLUTION = "resolution"
     BYTECODE = "bytecode file"
+    APPLICATION = "unpacked zip application"
 
     @property
     def is_file(self) -> bool:

@@ -13,8 +13,9 @@ from sagepip.build.cache_bound import last_pruning, note_pruning, size_bound
 from sagepip.build.cache_contents import Entry, Kind, list_entries, list_unfinished
 from sagepip.build.cache_pruning import Policy, Pruner, Removal, is_in_use
 from sagepip.build.cache_sizes import MeasuredSizes
+from sagepip.build.zip_copies import list_copies, prune_copies
 from sagepip.ground.errors import CacheError
-from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.transaction.owner_mark import directory_lock
 
 _DAY = 24 * 60 * 60.0
@@ -153,9 +154,15 @@ def cache_info(environ: Mapping[str, str]) -> CacheInfo:
     cache = _cache(environ)
     top = os.path.dirname(cache.path)
     bound = size_bound(environ)
-    if not _exists(cache):
-        return CacheInfo(top, "", 0, bound, None)
+    is_there = _exists(cache)
     with _errors(top):
+        copies = [
+            EntryInfo(Kind.APPLICATION, one.path, (), one.size, one.last_used, one.in_use)
+            for one in list_copies(top)
+        ]
+        copies_size = sum(one.size for one in copies)
+        if not is_there:
+            return CacheInfo(top, "", copies_size, bound, None, tuple(copies))
         sizes = MeasuredSizes(cache)
         entries = [_entry_info(one, sizes) for one in list_entries(cache)]
         unfinished = [
@@ -166,10 +173,10 @@ def cache_info(environ: Mapping[str, str]) -> CacheInfo:
         return CacheInfo(
             top,
             why_not_ours(top),
-            sizes.total,
+            sizes.total + copies_size,
             bound,
             last_pruning(cache),
-            tuple(sorted(entries, key=lambda one: -one.last_used)),
+            tuple(sorted([*entries, *copies], key=lambda one: -one.last_used)),
             tuple(unfinished),
             tuple(sorted(others)),
         )
@@ -190,16 +197,19 @@ def prune_cache(environ: Mapping[str, str], request: PruneRequest) -> PruneRepor
     cache = _cache(environ)
     top = os.path.dirname(cache.path)
     bound = size_bound(environ) if request.max_size is None else request.max_size
-    if not _exists(cache):
-        return PruneReport(top, request.dry_run, 0, 0, bound)
+    is_there = _exists(cache)
     with _errors(top):
-        if problem := why_not_ours(top):
+        if os.path.isdir(top) and (problem := why_not_ours(top)):
             raise CacheError(f"the cache is not pruned: {problem}", advice="its owner may do it")
-        if request.dry_run:
-            return _prune(cache, bound, request)
-        with directory_lock(cache.path, "pruning it"):
-            note_pruning(cache)
-            return _prune(cache, bound, request)
+        if not is_there:
+            report = PruneReport(top, request.dry_run, 0, 0, bound)
+        elif request.dry_run:
+            report = _prune(cache, bound, request)
+        else:
+            with directory_lock(cache.path, "pruning it"):
+                note_pruning(cache)
+                report = _prune(cache, bound, request)
+        return _with_copies(report, request)
 
 
 def _prune(cache: Cache, bound: int, request: PruneRequest) -> PruneReport:
@@ -208,8 +218,7 @@ def _prune(cache: Cache, bound: int, request: PruneRequest) -> PruneReport:
     pruner = Pruner(cache, list_entries(cache), sizes, dry_run=request.dry_run)
     pruner.remove_unfinished()
     pruner.remove_damaged()
-    since = 0.0 if request.older_than is None else time.time() - request.older_than * _DAY
-    pruner.remove_by(Policy(bound, since, request.everything))
+    pruner.remove_by(Policy(bound, _used_since(request), request.everything))
     pruner.remove_dead_resolutions()
     return PruneReport(
         os.path.dirname(cache.path),
@@ -221,6 +230,29 @@ def _prune(cache: Cache, bound: int, request: PruneRequest) -> PruneReport:
         tuple(pruner.in_use),
         tuple(pruner.failed),
     )
+
+
+def _with_copies(report: PruneReport, request: PruneRequest) -> PruneReport:
+    """Prune the copies of the zip application, too; the bound is not for them."""
+    size = sum(one.size for one in list_copies(report.path))
+    pruned = prune_copies(
+        report.path,
+        used_since=_used_since(request),
+        everything=request.everything,
+        dry_run=request.dry_run,
+    )
+    return replace(
+        report,
+        size_before=report.size_before + size,
+        size_after=report.size_after + size - sum(one.size for one in pruned.removed),
+        removed=(*report.removed, *pruned.removed),
+        in_use=(*report.in_use, *pruned.in_use),
+        failed=(*report.failed, *pruned.failed),
+    )
+
+
+def _used_since(request: PruneRequest) -> float:
+    return 0.0 if request.older_than is None else time.time() - request.older_than * _DAY
 
 
 def _cache(environ: Mapping[str, str]) -> Cache:

@@ -133,6 +133,27 @@ def last_half(names: Sequence[str]) -> list[str]:
     return in_order[len(in_order) // 2 :]
 
 
+def prove(scratch: Path, names: Sequence[str], *, jobs: int = AT_ONCE) -> list[str]:
+    """Build packages from nothing, and the named ones again at once; uninstall half of these.
+
+    Args:
+        scratch: an empty directory.
+        names: the packages; what they need comes with them.
+        jobs: how many at a time.
+
+    Returns:
+        What was found wrong.
+    """
+    run = Spkgs(scratch, jobs=jobs)
+    run.install(names)
+    run.check("from nothing")
+    run.install(names, "--force")
+    run.check("built again at once")
+    run.uninstall(last_half([one for one in names if one in run.installed()]))
+    run.check("without half of them")
+    return run.problems
+
+
 def main() -> int:
     """Run it; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -141,18 +162,12 @@ def main() -> int:
     names = names or sorted(one.parent.name for one in RECIPES.glob("*/type"))
     scratch = Path(tempfile.mkdtemp(prefix="sagepip-spkgs-"))
     try:
-        run = Spkgs(scratch)
-        run.install(names)
-        run.check("from nothing")
-        run.install(run.installed(), "--force")
-        run.check("built again at once")
-        run.uninstall(last_half(run.installed()))
-        run.check("without half of them")
+        problems = prove(scratch, names)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    for problem in run.problems:
+    for problem in problems:
         print(problem)
-    return 1 if run.problems else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -187,3 +187,41 @@ def test_the_result_cannot_be_written() -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "Error: cannot write to standard output: No space left on device\n"
+
+
+IMPORTING = """
+import sys
+from sagepip.cli.ending import run_to_the_end
+
+def action():
+    path, module, wanted = sys.argv[1:]
+    with open(path, "a+") as runs:
+        runs.write("x")
+        runs.seek(0)
+        if len(runs.read()) < int(wanted):
+            raise ImportError("cannot import name 'new'", name=module)
+    print("done")
+    return 0
+
+sys.exit(run_to_the_end(action, debug=False))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "wanted", "runs", "status"),
+    [
+        ("packaging.version", 3, 3, 0),
+        ("sagepip", 9, 4, 1),  # three times, and no more
+        ("numpy", 2, 1, 1),
+    ],
+)
+def test_a_library_that_is_replaced_under_us_lets_the_command_begin_anew(
+    module: str, wanted: int, runs: int, status: int, tmp_path: Path
+) -> None:
+    """Only where the import of one of sagepip's own libraries fails, and not for ever."""
+    with program(IMPORTING, str(tmp_path / "runs"), module, str(wanted)) as process:
+        out, errors = process.communicate()
+    assert process.returncode == status, errors
+    assert out == ("done\n" if not status else "")
+    assert ("internal error: ImportError" in errors) == bool(status)
+    assert len((tmp_path / "runs").read_text()) == runs

@@ -14,6 +14,9 @@ from sagepip.ground import timing
 from sagepip.ground.errors import SagepipError
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+_OURS = ("sagepip", "build", "filelock", "installer", "packaging", "pip", "pyproject_hooks")
+_RESTARTS = "SAGEPIP_RESTARTS"
+_MOST_RESTARTS = 3
 
 
 class Terminated(BaseException):
@@ -39,6 +42,7 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         The exit status. Where a signal ended the command this does not return: the process dies
         by that signal, so that a shell or make sees what happened and stops too.
     """
+    restarts = os.environ.pop(_RESTARTS, "0")
     for signum in _ENDING:
         # One that is ignored, as under nohup, stays so.
         if signal.getsignal(signum) is signal.SIG_DFL:
@@ -62,6 +66,8 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         messages.print_problem(f"{error.strerror or error}{where}", debug=debug)
         status = 1
     except Exception as error:
+        if isinstance(error, ImportError):
+            _restart(error, restarts)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         messages.print_problem(f"internal error: {what}", debug=debug, bug=True)
         status = 1
@@ -69,6 +75,21 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
     with suppress(KeyboardInterrupt, Terminated):  # too late: it is done, or has failed
         timing.finish(status)
     return status
+
+
+def _restart(error: ImportError, restarts: str) -> None:
+    """Begin anew where another process has replaced sagepip, or a library of it, under us.
+
+    What was imported of the old version and what is imported of the new one may not fit together.
+    Nothing is imported once a change has begun, so nothing is done twice. Returns if it is not
+    that, or was tried before.
+    """
+    count = int(restarts) if restarts.isdecimal() else _MOST_RESTARTS
+    if (error.name or "").partition(".")[0] not in _OURS or count >= _MOST_RESTARTS:
+        return
+    _flushed(0)
+    environ = {**os.environ, _RESTARTS: str(count + 1)}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
 
 
 def _raise_terminated(signum: int, _frame: FrameType | None) -> None:

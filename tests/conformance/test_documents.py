@@ -23,7 +23,7 @@ _CALL = re.compile(rf"(?<![\w./-])({'|'.join(sorted(PROGRAMS, reverse=True))}) (
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-zA-Z0](?![\w-]))")
 _VARIABLE = re.compile(r"\bSAGEPIP_[A-Z_]+\b")
 # sagepip's own between its processes.
-_INTERNAL = {"SAGEPIP_LOCK_HELD"}
+_INTERNAL = {"SAGEPIP_LOCK_HELD", "SAGEPIP_RESTARTS"}
 
 
 def calls() -> Iterator[tuple[str, str, str]]:

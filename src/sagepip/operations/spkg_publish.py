@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import remove_file
+from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
-from sagepip.operations.spkg_removal import distribution_names, remove_files
+from sagepip.operations.spkg_removal import distribution_names
 from sagepip.operations.spkg_tree import SpkgTree
 from sagepip.operations.spkg_withdraw import Withdrawn, withdraw_files
 from sagepip.operations.staged_copy import CopyReport, CopyRequest, staged_copy
@@ -185,7 +185,9 @@ class _Older:
             return
         prefix = self._tree.prefix
         names = [os.path.relpath(os.path.join(directory, one), prefix) for one in _names(directory)]
-        remove_files(prefix, set(names) - files)
+        for one in set(names) - files:
+            remove_file(os.path.join(prefix, one))
+        remove_directory_if_empty(directory)
 
 
 def _names(directory: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Take packages away: their distributions in one transaction, then what else they brought."""
+"""Take packages away: what their records list, distributions as a whole, in one transaction."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
 from sagepip.ground import console
-from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import (
-    is_real_directory,
     make_directories,
-    remove_directory_if_empty,
     remove_file,
     remove_tree,
 )
 from sagepip.ground.project_names import canonical_name
-from sagepip.ground.target_python import find_target_python
 from sagepip.operations.spkg_change import Change, changing
 from sagepip.operations.spkg_tree import Record, SpkgTree
-from sagepip.operations.uninstall import UninstallRequest, uninstall
+from sagepip.operations.spkg_withdraw import withdraw_files
 
 
 def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
@@ -35,7 +31,7 @@ def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
 
     Raises:
         UsageError: the prefix has no packages.
-        SagepipError: nothing was changed (see :func:`sagepip.operations.uninstall.uninstall`).
+        SagepipError: nothing was changed (see :mod:`sagepip.ground.errors`).
     """
     if not os.path.isdir(tree.records):
         raise UsageError(
@@ -65,9 +61,8 @@ def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
     try:
         for change, record in found.items():
             change.begin(record.version, ())
-        if distributions:
-            destination = find_destination(find_target_python(tree.python, {}))
-            uninstall(UninstallRequest(tuple(distributions), destination))
+        files = {one for record in removed for one in record.files} - staying
+        withdraw_files(tree.prefix, files, ", ".join(sorted(going)))
     except BaseException:
         if all(_is_there(tree, path) for path in whole):
             for change in found:
@@ -75,7 +70,6 @@ def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
         raise
     _forget_wheels(tree, distributions)
     for change, record in found.items():
-        remove_files(tree.prefix, set(record.files) - staying)
         remove_tree(os.path.join(tree.scripts, record.name))
         change.finish()
 
@@ -97,12 +91,11 @@ def remove_superseded(
     """
     before, files = set(before), set(files)
     others = {one for other, r in tree.find_records().items() if other != name for one in r.files}
-    gone = set(distribution_names(before)) - set(distribution_names(files))
-    if gone:
-        destination = find_destination(find_target_python(tree.python, {}))
-        uninstall(UninstallRequest(tuple(sorted(gone)), destination))
-        _forget_wheels(tree, gone)
-    remove_files(tree.prefix, before - files - others)
+    stays = set(distribution_names(files))
+    # Of a project that goes on, publishing has replaced the metadata.
+    old = {one for one in before - files - others if stays.isdisjoint(distribution_names([one]))}
+    withdraw_files(tree.prefix, old, f"the older {name}")
+    _forget_wheels(tree, set(distribution_names(before)) - stays)
 
 
 def distribution_names(files: Iterable[str]) -> list[str]:
@@ -114,34 +107,6 @@ def distribution_names(files: Iterable[str]) -> list[str]:
         if name == "METADATA" and above.endswith(".dist-info"):
             found.append(canonical_name(above.partition("-")[0]))
     return found
-
-
-def remove_files(prefix: str, files: Iterable[str]) -> None:
-    """Remove files of a prefix, and the directories that are empty then.
-
-    Args:
-        prefix: absolute and resolved.
-        files: relative to it.
-    """
-    directories = set()
-    for one in files:
-        path = os.path.normpath(os.path.join(prefix, one))
-        # A record is a file that anybody may have edited; nothing outside the prefix goes.
-        if not path.startswith(prefix + os.sep):
-            console.warn(f"{one} is left alone: it does not lie in {prefix}")
-            continue
-        # A record lists no directories; sage-spkg takes a blank in a name for the next file.
-        if os.path.lexists(path) and not is_real_directory(path):
-            remove_file(path)
-        directories.add(os.path.dirname(path))
-    for directory in sorted(directories, key=len, reverse=True):
-        while directory.startswith(prefix + os.sep):
-            if not os.path.isdir(directory):
-                directory = os.path.dirname(directory)
-                continue
-            if not remove_directory_if_empty(directory):
-                break
-            directory = os.path.dirname(directory)
 
 
 def _forget_wheels(tree: SpkgTree, names: Iterable[str]) -> None:

@@ -62,12 +62,17 @@ def withdraw_files(
     Raises:
         SagepipError: nothing was removed (see :mod:`sagepip.ground.errors`).
     """
+    # First: what is there of an interrupted change may come back, or go.
+    for home in _homes(prefix):
+        tidy(home, lock_timeout)
     there, missing = _look(prefix, files)
-    if not there:
+    # Of a file that somebody has removed by hand, the directory may still be there, empty.
+    going = there | {one for one in missing if os.path.isdir(os.path.dirname(one))}
+    if not going:
         return Withdrawn(missing=tuple(sorted(missing)))
     while True:
         try:
-            shared = _remove(prefix, there, what, lock_timeout)
+            shared = _remove(prefix, going, what, lock_timeout)
             break
         except _SitesAppeared:
             continue
@@ -89,7 +94,7 @@ def _look(prefix: str, files: Iterable[str]) -> tuple[set[str], list[str]]:
         elif any(part.startswith(STATE_DIRECTORY) for part in parts):
             console.warn(f"{one} is left alone: it is sagepip's own")
         elif not os.path.lexists(live):
-            missing.append(path)
+            missing.append(live)
         # A record lists no directories; sage-spkg takes a blank in a name for the next file.
         elif not is_real_directory(live):
             there.add(live)

@@ -1,18 +1,25 @@
-"""Find the distributions that satisfy requirements; pip is the resolver of record."""
+"""Find the distributions that satisfy requirements; pip is the resolver of record.
+
+It is not asked where its answer is beyond doubt (:mod:`sagepip.build.plain_resolution`).
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sagepip.build.hashes import MISMATCH, HashChecking, file_digest
 from sagepip.build.pip_runner import run_pip
+from sagepip.build.plain_resolution import resolve_plainly
 from sagepip.build.sources import PackageSources
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
+
+if TYPE_CHECKING:
+    from sagepip.build.wheel_shelf import ShelvedWheel
 
 # A wheel that is replaced in the wheelhouse between pip's look and ours is no error.
 _TRIES = 3
@@ -31,7 +38,8 @@ class ResolvedFile:
         url: where pip found it.
         requested: whether a requirement asked for it, not only a dependency.
         is_direct: whether it was named by a path or URL and not found by name.
-        metadata: its core metadata, as in pip's report (PEP 566 JSON).
+        metadata: its core metadata, as in pip's report (PEP 566 JSON); at least its name, version
+            and ``requires_dist``.
     """
 
     name: str
@@ -104,6 +112,12 @@ def resolve(
             raise TargetError(
                 f"not a requirement: {requirement!r}", advice="give NAME, NAME==VERSION or a path"
             )
+    if ignore_installed and not ignore_requires_python and hash_checking is HashChecking.OFF:
+        plain = resolve_plainly(
+            requirements, python=python, sources=sources, constraints=constraints, no_deps=no_deps
+        )
+        if plain is not None:
+            return [_plain(*one) for one in plain]
     arguments = ["install", "--dry-run", "--no-user", "--progress-bar", "off"]
     switches = {
         "--ignore-installed": ignore_installed,
@@ -136,6 +150,25 @@ def resolve(
     if hash_checking is not HashChecking.OFF:
         _check_digests(files)
     return files
+
+
+def _plain(one: ShelvedWheel, requested: bool) -> ResolvedFile:
+    from pathlib import Path
+
+    found = one.metadata()
+    metadata: dict[str, Any] = {"name": found.name, "version": found.version}
+    if needs := list(found.headers.get_all("Requires-Dist")):
+        metadata["requires_dist"] = needs
+    return ResolvedFile(
+        name=found.name,
+        version=found.version,
+        path=one.path,
+        sha256=one.sha256,
+        url=Path(one.path).as_uri(),
+        requested=requested,
+        is_direct=False,
+        metadata=metadata,
+    )
 
 
 def _requirement_words(

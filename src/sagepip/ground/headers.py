@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_FIELD_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
 class Headers:
@@ -10,20 +13,28 @@ class Headers:
 
     Args:
         text: the contents of the file.
+
+    Attributes:
+        is_odd: whether a line is neither a field nor goes on with one, so that other readers may
+            find other fields.
     """
 
     def __init__(self, text: str) -> None:
         self._fields: list[tuple[str, str]] = []
+        self.is_odd = False
         # Not splitlines(): what is one line to others must not be two here.
         for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
             if not line.strip():
+                self.is_odd |= bool(line)
                 break  # the description follows
             if line[0] in " \t":
+                self.is_odd |= not self._fields
                 if self._fields:
                     name, value = self._fields[-1]
                     self._fields[-1] = (name, f"{value}\n{line.strip()}")
                 continue
             name, colon, value = line.partition(":")
+            self.is_odd |= not _FIELD_NAME.fullmatch(name)
             if colon:
                 self._fields.append((name.strip().lower(), value.strip()))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from sagepip.build.tree_stamps import OWN_FILES
 from sagepip.build.unpacked_wheels import PLACEHOLDER
 from sagepip.build.virtual_environment import create_environment
-from sagepip.ground.filesystem import link_or_copy, make_directory, remove_file
+from sagepip.ground.filesystem import hard_link, link_or_copy, make_directory, remove_file
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang
 
@@ -50,14 +50,13 @@ def _add(unpacked: str, tree: str, interpreter: str) -> None:
     written: dict[str, bytes] = {}
     records: list[str] = []
     for relative in _files(unpacked, tree, ""):
-        source, target = os.path.join(unpacked, relative), os.path.join(tree, relative)
-        if os.path.lexists(target):
-            remove_file(target)  # it may be a link to another wheel's: not to be written to
-        in_scripts = os.path.dirname(relative) == "bin"
+        source, target = f"{unpacked}/{relative}", f"{tree}/{relative}"
+        in_scripts = relative.startswith("bin/") and relative.count("/") == 1
         data = _with_interpreter(source, interpreter) if in_scripts else None
         if data is None:
-            link_or_copy(source, target)
+            _link(source, target)
         else:
+            remove_file(target)
             written[relative] = data
             _write(target, data, os.stat(source).st_mode)
         if relative.endswith(".dist-info/RECORD"):
@@ -69,13 +68,23 @@ def _add(unpacked: str, tree: str, interpreter: str) -> None:
         _write(target, data, os.stat(os.path.join(unpacked, relative)).st_mode)
 
 
+def _link(source: str, target: str) -> None:
+    try:
+        if hard_link(source, target):
+            return
+    except FileExistsError:
+        pass
+    remove_file(target)  # it may be a link to another wheel's: not to be written to
+    link_or_copy(source, target)
+
+
 def _files(unpacked: str, tree: str, relative: str) -> Iterator[str]:
     """Yield what is no directory in a wheel's tree; make its directories in the environment."""
-    with os.scandir(os.path.join(unpacked, relative)) as entries:
+    with os.scandir(f"{unpacked}/{relative}") as entries:
         for entry in entries:
-            name = os.path.join(relative, entry.name)
+            name = f"{relative}/{entry.name}" if relative else entry.name
             if entry.is_dir(follow_symlinks=False):
-                make_directory(os.path.join(tree, name))
+                make_directory(f"{tree}/{name}")
                 yield from _files(unpacked, tree, name)
             elif name not in OWN_FILES:
                 yield name

@@ -10,6 +10,7 @@ and changes no choice. The order of the answer is that of pip's own choices.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 # pip takes such a name for that of a file, whether it is there or not.
-_ARCHIVES = tuple(".whl .zip .tar .gz .tgz .bz2 .tbz .xz .txz .lz .tlz .lzma .zst".split())
+_ARCHIVE = re.compile(r".*\.(whl|zip|tar|t?gz|t?bz2?|t?xz|t?lz(ma)?|zst)", re.IGNORECASE)
 _UPPER_BOUNDS = ("<", "<=", "~=")
 
 
@@ -226,7 +227,7 @@ def _parsed(text: str) -> Requirement:
     requirement = parse_requirement(text)
     if (
         requirement.url
-        or requirement.name.lower().endswith(_ARCHIVES)
+        or _ARCHIVE.fullmatch(requirement.name)
         or any(one.operator == "===" for one in requirement.specifier)
     ):
         raise Doubt(text)

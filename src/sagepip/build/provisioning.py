@@ -145,7 +145,7 @@ class Provisioner:
     def _resolve(self, *, forget: bool) -> list[WheelMember]:
         """Return the wheels that satisfy all requirements so far, together."""
         if self._cache is None:
-            return self._ask_pip()
+            return [self._member(one) for one in self._choose()]
         memory = ResolutionMemory(
             self._cache,
             sorted(self._requirements),
@@ -155,13 +155,15 @@ class Provisioner:
         if not forget and (known := memory.recall()) is not None:
             return known
         observed = memory.observe()
-        members = self._ask_pip()
-        memory.remember(observed, members)
+        files = self._choose()
+        members = [self._member(one) for one in files]
+        is_plain = all(one.is_plain for one in files)
+        memory.remember(observed, members, [one.name for one in files] if is_plain else None)
         return members
 
-    def _ask_pip(self) -> list[WheelMember]:
+    def _choose(self) -> list[ResolvedFile]:
         try:
-            files = resolve(
+            return resolve(
                 self._requirements,
                 python=self._python,
                 sources=self._options.sources,
@@ -177,7 +179,6 @@ class Provisioner:
                 advice=error.advice,
                 output=getattr(error, "output", ""),
             ) from error
-        return [self._member(one) for one in files]
 
     def _member(self, one: ResolvedFile) -> WheelMember:
         if one.is_wheel:

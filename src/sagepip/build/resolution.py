@@ -40,6 +40,8 @@ class ResolvedFile:
         is_direct: whether it was named by a path or URL and not found by name.
         metadata: its core metadata, as in pip's report (PEP 566 JSON); at least its name, version
             and ``requires_dist``.
+        is_plain: whether it was chosen without pip: then nothing but files of its project and of
+            those that were chosen with it could lead to another choice.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ResolvedFile:
     requested: bool
     is_direct: bool
     metadata: Mapping[str, Any]
+    is_plain: bool = False
 
     @property
     def digest_key(self) -> tuple[str, str, str]:
@@ -168,6 +171,7 @@ def _plain(one: ShelvedWheel, requested: bool) -> ResolvedFile:
         requested=requested,
         is_direct=False,
         metadata=metadata,
+        is_plain=True,
     )
 
 

@@ -75,23 +75,34 @@ class ResolutionMemory:
 
     def observe(self) -> object:
         """Return what the answer is going to depend on; to be asked before pip is."""
-        if not self._path:
-            return None
-        projects = _closure(self._requirements, self._sources.find_links)
-        return {"projects": projects, "state": _state(self._sources.find_links, projects)}
+        return _state(self._sources.find_links, None) if self._path else None
 
-    def remember(self, observed: object, members: Iterable[WheelMember]) -> None:
+    def remember(
+        self, observed: object, members: Iterable[WheelMember], projects: Iterable[str] | None
+    ) -> None:
         """Note what pip chose.
 
         Args:
             observed: what :meth:`observe` returned before pip was asked.
             members: what it chose.
+            projects: those whose files alone it depended on; None if that is not known.
         """
-        if not isinstance(observed, dict) or observed["state"] is None:
+        if not isinstance(observed, list):
             return
-        chosen = [[one.name, one.version, one.sha256, one.wheel] for one in members]
+        # Read after the answer, at worst of other files: but their state is that of before it.
+        concerned = (
+            _closure(self._requirements, self._sources.find_links)
+            if projects is None
+            else sorted(map(canonical_name, projects))
+        )
+        wanted = None if concerned is None else frozenset(concerned)
+        found = {
+            "projects": concerned,
+            "state": [one for one in observed if _concerns(str(one[1]), wanted)],
+            "members": [[one.name, one.version, one.sha256, one.wheel] for one in members],
+        }
         try:
-            text = json.dumps({**observed, "members": chosen}).encode()
+            text = json.dumps(found).encode()
             write_file(self._path, guarded(text))
         except OSError as error:
             console.detail(f"cannot remember a resolution: {self._path}: {error.strerror}")

@@ -40,6 +40,7 @@ def _enter(program: str, command: str) -> int:
     if sys.argv[1:2] in (["--version"], ["-V"]):
         sys.stdout.write(startup.version_line())
         return 0
+    startup.collect_rarely()
     startup.open_standard_streams()
     startup.clean_import_path()
     from sagepip.cli import dispatch

@@ -16,14 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from sagepip.build.plain_resolution import resolve_plainly
+from sagepip.build import resolution
 from sagepip.build.sources import PackageSources
 from sagepip.ground.target_python import TargetPython
 from tests.wheels import make_wheel
@@ -33,6 +31,10 @@ EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
 PLATFORM = next(one for one in RUNNING.tags if one.startswith("cp") and "linux" in one)
 
 Answer = list[tuple[str, str, str, str, bool]]
+
+
+class LeftToPip(Exception):
+    """There is no answer without it."""
 
 
 class Wheel(NamedTuple):
@@ -179,7 +181,7 @@ def ask_pip(wish: Wish, root: Path, sources: PackageSources) -> Answer | None:
         (
             one["metadata"]["name"],
             one["metadata"]["version"],
-            url2pathname(urlsplit(one["download_info"]["url"]).path),
+            one["download_info"]["url"],
             one["download_info"]["archive_info"]["hashes"]["sha256"],
             one["requested"],
         )
@@ -189,19 +191,19 @@ def ask_pip(wish: Wish, root: Path, sources: PackageSources) -> Answer | None:
 
 def answer(wish: Wish, root: Path, sources: PackageSources) -> Answer | None:
     """Resolve without pip."""
-    found = resolve_plainly(
-        wish.requirements,
-        python=RUNNING,
-        sources=sources,
-        constraints=[str(root / "constraints.txt")],
-        no_deps=wish.no_deps,
-    )
-    if found is None:
+    try:
+        found = resolution.resolve(
+            wish.requirements,
+            python=RUNNING,
+            sources=sources,
+            ignore_installed=True,
+            constraints=[str(root / "constraints.txt")],
+            no_deps=wish.no_deps,
+            download_directory="",
+        )
+    except LeftToPip:
         return None
-    return [
-        (one.metadata().name, one.metadata().version, one.path, one.sha256, requested)
-        for one, requested in found
-    ]
+    return [(one.name, one.version, one.url, one.sha256 or "", one.requested) for one in found]
 
 
 @contextlib.contextmanager
@@ -216,10 +218,15 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def plain_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have pip see none of the user's settings, as where sagepip runs it."""
+    """Have pip see none of the user's settings, as where sagepip runs it; which it does not."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+    def run_pip(*_: object, **__: object) -> None:
+        raise LeftToPip
+
+    monkeypatch.setattr(resolution, "run_pip", run_pip)
 
 
 @settings(

@@ -18,7 +18,7 @@ from sagepip.build.sources import PackageSources
 from sagepip.build.wheel_shelf import Doubt, ShelvedWheel, WheelShelf
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.project_names import canonical_name
-from sagepip.ground.requirements import BadRequirement, parse_requirement
+from sagepip.ground.requirements import parse_requirement
 from sagepip.ground.target_python import TargetPython
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def resolve_plainly(
         for number, text in enumerate(requirements):
             resolution.demand(_parsed(text), number)
         return resolution.run()
-    except (Doubt, BadRequirement):
+    except (Doubt, ValueError):  # the latter of what packaging cannot make sense of
         return None
 
 
@@ -215,12 +215,7 @@ class _Resolution:
         marker = requirement.marker
         if marker is None:
             return True
-        try:
-            return any(
-                marker.evaluate({**self._python.markers, "extra": extra}) for extra in extras
-            )
-        except ValueError as error:
-            raise Doubt(str(error)) from error
+        return any(marker.evaluate({**self._python.markers, "extra": extra}) for extra in extras)
 
 
 def _parsed(text: str) -> Requirement:

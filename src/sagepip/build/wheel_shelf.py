@@ -85,14 +85,14 @@ class ShelvedWheel:
         return self._known
 
     def _check(self, found: WheelMetadata) -> None:
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
-        from packaging.version import InvalidVersion, Version
+        from packaging.specifiers import SpecifierSet
+        from packaging.version import Version
 
         headers = found.headers
         try:
             python = SpecifierSet(headers.get("Requires-Python") or "")
             version = Version(headers.get("Version") or "")
-        except (InvalidSpecifier, InvalidVersion) as error:
+        except ValueError as error:
             raise Doubt(f"{self.path}: {error}") from error
         if (
             headers.is_odd

@@ -34,7 +34,7 @@ class Headers:
                     self._fields[-1] = (name, f"{value}\n{line.strip()}")
                 continue
             name, colon, value = line.partition(":")
-            self.is_odd |= not _FIELD_NAME.fullmatch(name)
+            self.is_odd |= not colon or not _FIELD_NAME.fullmatch(name)
             if colon:
                 self._fields.append((name.strip().lower(), value.strip()))
 

@@ -14,6 +14,7 @@ from sagepip.build.cache_bound import VARIABLE, last_pruning
 from sagepip.build.cache_contents import list_entries
 from sagepip.build.cache_notes import NOTE, noted_size, own_size
 from sagepip.build.options import BuildOptions
+from sagepip.build.tree_stamps import seal
 from sagepip.ground.target_python import TargetPython
 from sagepip.operations.cache import cache_info
 from sagepip.transaction.owner_mark import seize_directory
@@ -221,3 +222,14 @@ def test_failure_is_none_of_the_builds_business(
     monkeypatch.setattr(cache_bound, "list_entries", fail)
     builder.build("tool")
     assert capsys.readouterr().err == ""
+
+
+def test_seal_notes_the_size(tmp_path: Path) -> None:
+    """The size that is found along with the stamps is that of the whole tree."""
+    tree = tmp_path / "tree"
+    (tree / "lib/__pycache__").mkdir(parents=True)
+    for name, size in (("lib/a.py", 5000), ("lib/__pycache__/a.pyc", 9000), ("b", 1)):
+        (tree / name).write_bytes(b"x" * size)
+    (tree / "also").hardlink_to(tree / "b")
+    seal(str(tree), {})
+    assert noted_size(str(tree)) == own_size(str(tree)) > 0

@@ -37,17 +37,25 @@ def own_size(root: str) -> int:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     total += own_size(entry.path)
-                    continue
-                found = entry.stat(follow_symlinks=False)
-                total += disk_size(found) if found.st_nlink == 1 else 0
+                else:
+                    total += own_file_size(entry.stat(follow_symlinks=False))
     except OSError:
         return 0
     return total
 
 
-def note_size(root: str) -> None:
-    """Measure a tree and note its size, and that it was used just now."""
-    text = f"{own_size(root):0{_DIGITS}d}\n"
+def own_file_size(found: os.stat_result) -> int:
+    """Return what a file takes on disk, nothing if it has another name too.
+
+    Args:
+        found: its ``lstat``.
+    """
+    return disk_size(found) if found.st_nlink == 1 else 0
+
+
+def note_size(root: str, size: int | None = None) -> None:
+    """Note the size of a tree, measured if it is not given, and that it was used just now."""
+    text = f"{own_size(root) if size is None else size:0{_DIGITS}d}\n"
     try:
         with open(os.path.join(root, NOTE), "r+b") as stream:
             stream.write(text.encode())

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from sagepip.build.cache import guarded, unguarded
-from sagepip.build.cache_notes import NOTE, note_size
+from sagepip.build.cache_notes import NOTE, disk_size, note_size, own_file_size, own_size
 
 # Three lines: the digest of the others, what the caller wants written down, the stamps.
 MANIFEST = "sagepip-manifest"
@@ -37,11 +37,12 @@ def seal(root: str, about: dict[str, Any]) -> None:
     with open(os.path.join(root, MANIFEST), "wb") as stream:
         files: dict[str, tuple[int, int]] = {}
         directories: dict[str, int] = {}
-        _stamp(root, "", files, directories)
+        size = _stamp(root, "", files, directories)
         stamps = {"files": files, "directories": directories}
         text = f"{json.dumps(about)}\n{json.dumps(stamps)}\n".encode()
         stream.write(guarded(text))
-    note_size(root)
+    own = [os.lstat(os.path.join(root, name)) for name in OWN_FILES]
+    note_size(root, size + sum(map(own_file_size, own)))
 
 
 def read_about(root: str) -> dict[str, Any]:
@@ -106,15 +107,22 @@ def _read_stamps(root: str) -> dict[str, Any] | None:
 
 def _stamp(
     root: str, relative: str, files: dict[str, tuple[int, int]], directories: dict[str, int]
-) -> None:
+) -> int:
+    """Note the sizes and times below a directory; return what it takes on disk, alone."""
     path = f"{root}/{relative}" if relative else root
-    directories[relative] = os.lstat(path).st_mtime_ns
+    own = os.lstat(path)
+    directories[relative] = own.st_mtime_ns
+    total = disk_size(own)
     with os.scandir(path) as entries:
         for entry in entries:
             name = f"{relative}/{entry.name}" if relative else entry.name
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != _BYTECODE:
-                    _stamp(root, name, files, directories)
+                if entry.name == _BYTECODE:
+                    total += own_size(entry.path)
+                else:
+                    total += _stamp(root, name, files, directories)
             elif name not in OWN_FILES:
                 found = entry.stat(follow_symlinks=False)
                 files[name] = (found.st_size, found.st_mtime_ns)
+                total += own_file_size(found)
+    return total

@@ -98,7 +98,7 @@ class Chance:
             versions = {self._one_of(VERSIONS, 3) for _ in range(draw.randint(1, 3))}
             found += [self._wheel(project, version) for version in sorted(versions)]
             if self._seldom():
-                found.append(self._wheel(project, draw.choice(VERSIONS)))
+                found.append(self._wheel(project, draw.choice((*sorted(versions), "2.0"))))
         sdists = [(draw.randrange(5), self._one_of(VERSIONS, 3), draw.randrange(2))]
         asked = self._requirements(0, 3) + (self._requirements(0, 2) if self._seldom() else ())
         constraint = PROJECTS[draw.randrange(5)][0] + self._one_of(SPECIFIERS, 7)

@@ -249,16 +249,20 @@ class _Run:
             ancestors=self._ancestors,
         )
 
-        def builder_with(requirements: Iterable[str]) -> ProjectBuilder:
+        def builder_with(
+            requirements: Iterable[str], before: ProjectBuilder | None = None
+        ) -> ProjectBuilder:
             environment = provisioner.provision(requirements)
-            self.environment_path = environment.path
             self.provision_seconds = provisioner.seconds
             self.requirements = tuple(provisioner.members)
+            if before is not None and environment.path == self.environment_path:
+                return before  # it has read pyproject.toml
+            self.environment_path = environment.path
             return ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
 
         static = ProjectBuilder(self._source, runner=self.hooks).build_system_requires
         builder = builder_with(static)
-        return builder_with(builder.get_requires_for_build(self._kind, settings))
+        return builder_with(builder.get_requires_for_build(self._kind, settings), builder)
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
         from build import ProjectBuilder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 from typing import Any, Literal
 
 from sagepip.ground.errors import BuildError, TargetError
@@ -164,11 +165,17 @@ def _backend_path(pyproject: str) -> list[str]:
 
 def _table(pyproject: str, name: str) -> dict[str, Any]:
     """Return a table of ``pyproject.toml``; an empty one if it cannot be read."""
-    import tomllib
-
     try:
         with open(pyproject, "rb") as stream:
-            table: Any = tomllib.load(stream).get(name)
+            table = _parsed(stream.read()).get(name)
     except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}
+
+
+# It is asked for three times, and some are long.
+@lru_cache(maxsize=2)
+def _parsed(pyproject: bytes) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(pyproject.decode())

@@ -28,7 +28,7 @@ from tests.conformance.command_lines import Line
 from tests.conformance.contract import Accepted, Variable
 from tests.conformance.line_reader import Reader, describe, reading
 
-BUILT = [command for command in COMMANDS.values() if command.module]
+ALL = list(COMMANDS.values())
 NOT_ACCEPTED = (Status.REFUSED, Status.LEFT_TO_PIP, Status.OTHERS)
 INSTALL_TABLE = table_of(COMMANDS["install"])
 PLAIN = {"targets": ("dir:.",), "missing": "warn"}
@@ -236,7 +236,7 @@ def _accepted(command: Command) -> list[Option]:
     return [one for one in table_of(command).options if one.status not in NOT_ACCEPTED]
 
 
-@pytest.mark.parametrize("command", BUILT, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.name)
 def test_options_before_the_subcommand(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each option of each command may stand in front, with a value that is a command's name."""
     started: list[Invocation] = []
@@ -259,7 +259,7 @@ def test_options_before_the_subcommand(command: Command, monkeypatch: pytest.Mon
 def test_an_option_takes_a_value_in_all_commands_or_in_none() -> None:
     """Else the subcommand behind it could not be found."""
     arity: dict[str, tuple[bool | None, str]] = {}
-    for command in BUILT:
+    for command in ALL:
         for option in _accepted(command):
             for name in option.names:
                 known = arity.setdefault(name, (option.takes_value, command.name))
@@ -289,9 +289,7 @@ def test_what_a_build_sees_of_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("name", contract.OWN_VARIABLES)
 def test_own_variables_are_read(name: str) -> None:
-    """Somewhere in the package each is read, unless its command is not there yet."""
-    if name == "SAGEPIP_TRACE" and not COMMANDS["trace"].module:
-        pytest.skip("sagepip trace is not there yet")
+    """Somewhere in the package each is read."""
     package = Path(dispatch.__file__).parents[1]
     reads = re.compile(rf'(?:environ(?:\.get\(|\[)|= )"{name}"')
     assert any(reads.search(path.read_text()) for path in package.rglob("*.py"))

@@ -16,7 +16,7 @@ from tests.conformance.contract import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md"]
-BUILT = [command for command in COMMANDS.values() if command.module]
+ALL = list(COMMANDS.values())
 NOT_ACCEPTED = (Status.REFUSED, Status.LEFT_TO_PIP, Status.OTHERS)
 _CODE = re.compile(r"`([^`]+)`|^ {4,}(.+)$", re.MULTILINE)
 _CALL = re.compile(rf"(?<![\w./-])({'|'.join(sorted(PROGRAMS, reverse=True))}) ([^|;&#>\n]+)")
@@ -44,36 +44,28 @@ CALLS = list(calls())
 
 def test_there_are_calls() -> None:
     """The pattern finds them; without any the next test would be of nothing."""
-    assert {name for _, name, _ in CALLS} >= {one.name for one in BUILT} - {"adopt"}
+    assert {name for _, name, _ in CALLS} >= {one.name for one in ALL} - {"adopt"}
     assert len(CALLS) > 60
 
 
 @pytest.mark.parametrize(("where", "name", "words"), CALLS, ids=lambda value: str(value)[:60])
 def test_options_in_documents(where: str, name: str, words: str) -> None:
     """Each option of a call in a document is accepted by that command."""
-    if name and not COMMANDS[name].module:
-        return  # not there yet
     for option in _OPTION.findall(words):
         if name:
             found = table_of(COMMANDS[name]).find(option)
             assert found is not None, f"{where}: {option}"
             assert found.status not in NOT_ACCEPTED, f"{where}: {option}"
         else:
-            assert any(table_of(one).find(option) for one in BUILT), f"{where}: {option}"
+            assert any(table_of(one).find(option) for one in ALL), f"{where}: {option}"
 
 
 def test_commands_in_the_readme() -> None:
-    """The table of README has each command, as working, or as not there yet."""
-    table = (ROOT / "README.md").read_text().partition("| command | what it does | today |")[2]
+    """The table of README has each command, and no other."""
+    table = (ROOT / "README.md").read_text().partition("| command | what it does |")[2]
     rows = [line for line in table.partition("\n\n")[0].splitlines() if line.startswith("| `")]
-    named = {
-        name: row.rstrip("| ").rpartition("| ")[2].strip()
-        for row in rows
-        for name in re.findall(r"`sagepip (\w+)", row)
-    }
-    assert named == {
-        command.name: "works" if command.module else "not yet" for command in COMMANDS.values()
-    }
+    named = [name for row in rows for name in re.findall(r"`sagepip (\w+)", row)]
+    assert sorted(named) == sorted(COMMANDS)
 
 
 def test_commands_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +78,7 @@ def test_commands_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         )
 
 
-@pytest.mark.parametrize("command", BUILT, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.name)
 def test_options_in_the_help(
     command: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +110,4 @@ def test_variables_are_documented_and_read() -> None:
     written = " ".join(path.read_text() for path in DOCUMENTS)
     read = set(_VARIABLE.findall(source)) - _INTERNAL
     named = {one for one in _VARIABLE.findall(written) if "_BENCH_" not in one} - _INTERNAL
-    if not COMMANDS["trace"].module:
-        named.discard("SAGEPIP_TRACE")
     assert named == read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -353,6 +354,39 @@ def test_backend_that_starts_processes_when_it_is_imported(
     done = install(terminal, project, session_cache, "--prefix", str(terminal.where / "prefix"))
     assert done.returncode == 0, done.stderr
     assert marked(terminal) == []
+
+
+KILL_SAGEPIP = (
+    "host = open(f'/proc/{os.getppid()}/stat').read(); "
+    "os.kill(int(host.rpartition(')')[2].split()[1]), 9); return good(wheel_directory)"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_what_a_killed_build_leaves_goes_with_the_next(
+    terminal: Terminal, project: Path, session_cache: Path
+) -> None:
+    """No directory of it stays in TMPDIR; what a failed build leaves for the user does."""
+    prefix = ["--prefix", str(terminal.where / "prefix")]
+    write_backend(project, KILL_SAGEPIP)
+    assert install(terminal, project, session_cache, *prefix).returncode == -signal.SIGKILL
+    while marked(terminal):
+        pass  # the hook's own processes end by themselves
+
+    def ours() -> set[Path]:  # pyproject_hooks leaves two small files
+        return set(terminal.temporary.glob("sagepip-*"))
+
+    left = ours()
+    assert left
+    write_backend(project, "raise ValueError('broken')")
+    assert install(terminal, project, session_cache, *prefix).returncode == 1
+    kept = ours()
+    assert kept
+    assert kept.isdisjoint(left)
+    write_backend(project, "return good(wheel_directory)")
+    done = install(terminal, project, session_cache, *prefix)
+    assert done.returncode == 0, done.stderr
+    assert ours() == kept
 
 
 def test_limit_by_variable(terminal: Terminal, project: Path, session_cache: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,11 +14,11 @@ from sagepip.build.hooks import HookRunner
 from sagepip.build.members import Member
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
+from sagepip.build.scratch import ScratchDirectory
 from sagepip.build.setuptools_settings import settings_for
 from sagepip.build.source_tree import without_new_bytecode
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
-from sagepip.ground.filesystem import remove_tree
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
@@ -131,7 +130,7 @@ def _build_once(
         without_new_bytecode(source),
     ):
         workspace = _make_workspace()
-        run = _Run(kind, source, workspace, python, options, tuple(ancestors))
+        run = _Run(kind, source, workspace.path, python, options, tuple(ancestors))
         keep = False
         try:
             built = _deliver(run.result(), output_directory)
@@ -145,8 +144,10 @@ def _build_once(
             raise _with_traces(error, run) from error
         finally:
             run.hooks.close()
-            if not keep:
-                remove_tree(workspace)
+            if keep:
+                workspace.keep()
+            else:
+                workspace.remove()
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
     if run.grown_cache is not None:
@@ -162,9 +163,9 @@ def _build_once(
     )
 
 
-def _make_workspace() -> str:
+def _make_workspace() -> ScratchDirectory:
     try:
-        return os.path.abspath(tempfile.mkdtemp(prefix="sagepip-build-"))
+        return ScratchDirectory("build-")
     except OSError as error:
         raise BuildError(
             f"cannot make a temporary directory: {error}", advice="set TMPDIR to one that works"

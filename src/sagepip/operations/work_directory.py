@@ -7,15 +7,20 @@ from types import TracebackType
 
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from sagepip.build.scratch import ScratchDirectory
+
 
 class WorkDirectory:
     """A directory below TMPDIR that is made at first use and removed at the end.
 
-    Most calls install a wheel that is there: they make none, and leave none if they are killed.
+    Most calls install a wheel that is there: they make none. What a killed one leaves the next one
+    that needs such a directory removes.
     """
 
     def __init__(self) -> None:
-        self._path = ""
+        self._scratch: ScratchDirectory | None = None
         self._fixed: list[str] = []
 
     def __enter__(self) -> WorkDirectory:
@@ -24,11 +29,11 @@ class WorkDirectory:
 
     def path(self, *names: str) -> str:
         """Return a path below the directory, which exists from now on."""
-        import tempfile
+        if self._scratch is None:
+            from sagepip.build.scratch import ScratchDirectory
 
-        if not self._path:
-            self._path = tempfile.mkdtemp(prefix="sagepip-")
-        return os.path.join(self._path, *names)
+            self._scratch = ScratchDirectory()
+        return os.path.join(self._scratch.path, *names)
 
     def of_source(self, archive: str, otherwise: str) -> str:
         """Return the directory that a source archive is unpacked into.
@@ -62,5 +67,7 @@ class WorkDirectory:
         from sagepip.ground.filesystem import remove_tree
 
         with phase("clean"):
-            for path in filter(None, [self._path, *self._fixed]):
+            if self._scratch is not None:
+                self._scratch.remove()
+            for path in self._fixed:
                 remove_tree(path)

@@ -85,6 +85,9 @@ class Trial:
             shutil.copytree(source.ready.root, root / "venv", symlinks=True)
             venv = VirtualEnvironment((root / "venv").resolve())
         env = private_environment(root / "home", caches)
+        if not isolated:
+            # As in an environment that was activated: meson is a program.
+            env = {**env, "PATH": f"{venv.scripts}{os.pathsep}{env['PATH']}"}
         return cls(source, directory, venv, root, env, workshop, compiling, mark, isolated)
 
     @property

@@ -6,12 +6,12 @@ import base64
 import configparser
 import hashlib
 import os
-import zipfile
 
 from sagepip.ground.errors import ConflictError, TargetError
 from sagepip.ground.filesystem import open_regular
 from sagepip.ground.project_names import canonical_name
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
+from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
 

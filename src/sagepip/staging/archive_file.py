@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, cast
+
+from sagepip.staging.zip_library import zipfile
 
 
 class ArchiveFile:

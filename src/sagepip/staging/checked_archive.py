@@ -7,7 +7,6 @@ that the central directory of the zip file and RECORD agree on.
 from __future__ import annotations
 
 import stat
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -19,6 +18,7 @@ from sagepip.staging.members import Member
 from sagepip.staging.record_gate import bad_record, check_record, read_record
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text, read_wheel_metadata
 from sagepip.staging.zip_layout import check_layout
+from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.record import RecordRow
 
 _INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})

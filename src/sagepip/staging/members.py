@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from sagepip.staging.hashing import Hasher, hash_of
+from sagepip.staging.zip_library import zipfile
 
 # Larger ones are read in parts.
 _AT_ONCE = 1 << 20

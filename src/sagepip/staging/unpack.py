@@ -1,4 +1,4 @@
-"""Unpack wheels, through ``installer``: the only module that imports it.
+"""Unpack wheels, through ``installer``.
 
 A wheel is read once: each member's hash is compared with RECORD while the member is written to
 the staging area. A member that is not what RECORD says stops the installation before anything
@@ -13,14 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import installer
-from installer.destinations import WheelDestination
-from installer.exceptions import InstallerError
-from installer.records import Hash, InvalidRecordEntry, RecordEntry
-from installer.scripts import Script
-from installer.sources import WheelContentElement, WheelFile
-from installer.utils import Scheme as SchemeKey
-
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
@@ -31,6 +23,18 @@ from sagepip.staging.bytecode import Compilation, cache_path
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.checked_archive import CheckedArchive, archive_errors
 from sagepip.staging.hashing import HashingStream
+from sagepip.staging.installer_library import (
+    Hash,
+    InstallerError,
+    InvalidRecordEntry,
+    RecordEntry,
+    SchemeKey,
+    Script,
+    WheelContentElement,
+    WheelDestination,
+    WheelFile,
+    install,
+)
 from sagepip.staging.members import Member
 from sagepip.staging.new_files import write_new
 from sagepip.staging.room import check_room
@@ -185,7 +189,7 @@ def _unpack(
         with nullcontext() if compilation is None else closing(compilation):
             if compilation is not None:
                 compilation.expect(archive.modules())
-            installer.install(_Source(archive), writer, additional_metadata)
+            install(_Source(archive), writer, additional_metadata)
 
 
 @contextmanager

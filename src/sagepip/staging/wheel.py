@@ -6,7 +6,6 @@ import os
 import re
 import stat
 import struct
-import zipfile
 import zlib
 
 from sagepip.ground.errors import TargetError
@@ -14,6 +13,7 @@ from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.project_names import canonical_name
 from sagepip.staging.archive_file import ArchiveFile
+from sagepip.staging.zip_library import zipfile
 
 # What reading a zip file raises that is none, or no good one (ValueError: a name is no UTF-8).
 UNREADABLE = (

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import struct
-import zipfile
 from collections.abc import Sequence
 from typing import BinaryIO
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.staging.zip_library import zipfile
 
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")

@@ -1,0 +1,83 @@
+"""The library ``installer``, without the modules that it imports for what is not done here.
+
+This is the only module that imports it. Half the time that takes would go to ``email``, for which
+it has one use: to read the two lines of WHEEL that the gate has written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sagepip.ground.deferred_modules import DeferredModules
+from sagepip.ground.headers import Headers
+from sagepip.staging import zip_library  # noqa: F401 (installer would import all of zipfile)
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+
+class _Fields(Headers):
+    """Fields as ``installer`` asks for them."""
+
+    def __getitem__(self, name: str) -> str | None:
+        return self.get(name)
+
+
+class _WheelReader:
+    """Reads fields as ``email.parser.FeedParser`` does, which is asked where they are not plain.
+
+    Args:
+        policy: says what it does itself.
+    """
+
+    def __init__(self, policy: object) -> None:  # noqa: ARG002
+        self._text = ""
+
+    def feed(self, text: str) -> None:
+        """Take a part of the text."""
+        self._text += text
+
+    def close(self) -> Message | _Fields:
+        """Return the fields."""
+        headers = _Fields(self._text)
+        if not headers.is_odd:
+            return headers
+        from email.parser import Parser
+
+        return Parser().parsestr(self._text)  # by compat32 as well
+
+
+_STAND_INS: dict[str, dict[str, object]] = {
+    "base64": {},
+    "configparser": {"ConfigParser": None},
+    "csv": {},
+    "email.message": {"Message": None},
+    "email.parser": {"FeedParser": _WheelReader},
+    "email.policy": {"compat32": None},
+    "hashlib": {},
+    "importlib.resources": {"files": None},
+    "inspect": {},
+}
+with DeferredModules("installer", _STAND_INS):
+    import installer  # noqa: F401
+
+from installer import install  # noqa: E402
+from installer.destinations import WheelDestination  # noqa: E402
+from installer.exceptions import InstallerError  # noqa: E402
+from installer.records import Hash, InvalidRecordEntry, RecordEntry  # noqa: E402
+from installer.scripts import Script  # noqa: E402
+from installer.sources import WheelContentElement, WheelFile  # noqa: E402
+from installer.utils import Scheme as SchemeKey  # noqa: E402
+
+__all__ = [
+    "Hash",
+    "InstallerError",
+    "InvalidRecordEntry",
+    "RecordEntry",
+    "SchemeKey",
+    "Script",
+    "WheelContentElement",
+    "WheelDestination",
+    "WheelFile",
+    "install",
+]

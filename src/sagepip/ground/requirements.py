@@ -6,8 +6,7 @@ RecursionError at a depth that depends on who calls it. A comparison may have no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.requirements import Requirement

@@ -9,10 +9,10 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.members import Member
 from sagepip.staging.record_gate import bad_record, check_record, read_record

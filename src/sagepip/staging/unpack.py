@@ -11,7 +11,6 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any, BinaryIO, cast
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
@@ -19,6 +18,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
 from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.bytecode import Compilation, cache_path
 from sagepip.staging.bytecode_memory import BytecodeMemory
@@ -44,6 +44,10 @@ from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
 from sagepip.transaction.ownership import same_content
 from sagepip.transaction.record import RecordRow, format_record
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 _CHUNK = 1 << 18
 

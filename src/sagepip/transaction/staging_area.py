@@ -13,6 +13,7 @@ from sagepip.ground.filesystem import (
     make_directory,
 )
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
 
@@ -48,12 +49,14 @@ class StagedDistribution:
         version: as its METADATA says.
         metadata_path: the live path that its dist-info will have.
         files: the live paths of all its files, RECORD and bytecode included.
+        kept: those of them that are not staged, but installed already; None if there are none.
     """
 
     name: str
     version: str
     metadata_path: str
     files: frozenset[str]
+    kept: KeptFiles | None = None
 
 
 class StagingArea:
@@ -145,6 +148,20 @@ class StagingArea:
             make_directory(root.staged(one))
             self._directories.add(one)
         return os.path.dirname(root.staged(live))
+
+    def reserve(self, live: str, owner: str) -> bool:
+        """Reserve a live path for the file that is there; return whether it was free.
+
+        Args:
+            live: as :meth:`locate` returns it.
+            owner: the distribution, for messages.
+        """
+        return self._claimed.setdefault(live, owner) is owner and live not in self._directories
+
+    def content_path(self, live: str) -> str:
+        """Return where the content of a claimed live path is: staged, or there already."""
+        staged = self.staged_path(live)
+        return staged if os.path.lexists(staged) else live
 
     def spare_path(self) -> str:
         """Return a path in the transaction's directory that nothing bears."""

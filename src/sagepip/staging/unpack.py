@@ -94,7 +94,7 @@ def stage_wheel(
             compilation=compilation,
             umask=writer.umask,
         )
-        if found is None or not all(area.reserve(live, wheel) for live in found.files.files):
+        if found is None or not area.reserve(found.files.files.keys(), wheel):
             return None
         writer.live_files.update(found.files.files)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -149,14 +150,17 @@ class StagingArea:
             self._directories.add(one)
         return os.path.dirname(root.staged(live))
 
-    def reserve(self, live: str, owner: str) -> bool:
-        """Reserve a live path for the file that is there; return whether it was free.
+    def reserve(self, files: Collection[str], owner: str) -> bool:
+        """Reserve live paths for the files that are there; return whether all were free.
 
         Args:
-            live: as :meth:`locate` returns it.
+            files: as :meth:`locate` returns them.
             owner: the distribution, for messages.
         """
-        return self._claimed.setdefault(live, owner) is owner and live not in self._directories
+        if any(live in self._claimed or live in self._directories for live in files):
+            return False
+        self._claimed.update(dict.fromkeys(files, owner))
+        return True
 
     def content_path(self, live: str) -> str:
         """Return where the content of a claimed live path is: staged, or there already."""

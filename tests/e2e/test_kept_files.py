@@ -44,12 +44,12 @@ def destination(tmp_path: Path) -> Destination:
     return find_destination(TargetPython.running(), prefix=str(tmp_path / "prefix"))
 
 
-def put(destination: Destination, *wheels: Path, compiled: bool = True) -> None:
+def put(destination: Destination, *wheels: Path, compiled: bool = True, force: bool = True) -> None:
     """Install wheels, whatever is there."""
     targets = tuple(WheelFile(str(wheel)) for wheel in wheels)
     install(
         InstallRequest(
-            targets, destination, no_deps=True, force_reinstall=True, compile_bytecode=compiled
+            targets, destination, no_deps=True, force_reinstall=force, compile_bytecode=compiled
         )
     )
 
@@ -269,8 +269,9 @@ def test_an_edited_wheel_with_its_old_record_is_refused(
         for entry in old.infolist():
             content = old.read(entry)
             new.writestr(entry, content[::-1] if entry.filename == name else content)
-    with pytest.raises(TargetError, match="is not what RECORD says"):
-        put(destination, edited)
+    for force in (True, False):
+        with pytest.raises(TargetError, match="is not what RECORD says"):
+            put(destination, edited, force=force)
     assert snapshot(site) == before
 
 

@@ -228,8 +228,7 @@ class _Look:
         try:
             status = os.fstat(descriptor)
             if (
-                not stat.S_ISREG(status.st_mode)
-                or stat.S_IMODE(status.st_mode) != mode
+                status.st_mode != stat.S_IFREG | mode
                 or status.st_size != size
                 or status.st_uid != self._user
                 or status.st_nlink != 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from sagepip.ground.errors import ConflictError
-from sagepip.ground.filesystem import Identity, identity
+from sagepip.ground.filesystem import Identity
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.steps import DirectoryStamp
@@ -27,7 +28,7 @@ class KeptFiles(NamedTuple):
     def still_holds(self) -> bool:
         """Whether all of it is as it was when it was compared."""
         return self.metadata.still_holds() and all(
-            identity(path) == found for path, found in self.files.items()
+            _is_as_it_was(path, found) for path, found in self.files.items()
         )
 
     def check(self) -> None:
@@ -41,6 +42,15 @@ class KeptFiles(NamedTuple):
                 f"{self.installed.label} changed while it was compared with what replaces it",
                 advice="try again",
             )
+
+
+def _is_as_it_was(path: str, found: Identity) -> bool:
+    try:
+        now = os.lstat(path)
+    except OSError:
+        return False
+    # None of them was a directory, whose time would not count.
+    return (now.st_ino, now.st_mtime_ns, now.st_size) == found
 
 
 class KeptFilesChanged(ConflictError):

@@ -45,6 +45,10 @@ class InstalledDistribution:
         """Whether it has a ``.dist-info``, and nothing older."""
         return self.metadata_path.endswith(".dist-info")
 
+    def is_at(self, directory: str) -> bool:
+        """Whether it has a ``.dist-info`` in a directory, which is resolved."""
+        return self.is_dist_info and os.path.dirname(self.metadata_path) == directory
+
     @property
     def is_link(self) -> bool:
         """Whether it is a development installation of old: its files lie in a source tree."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import zlib
 
@@ -48,8 +47,6 @@ def is_installed_intact(
         return False  # a wheel that is none is for the gate to refuse
     except UNREADABLE:
         return False
-    except configparser.Error:
-        return False
     if record is None or wanted is None:
         return False
     programs = [row for row in record if row.path.rpartition("/")[2] in scripts]
@@ -87,10 +84,15 @@ def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     name = f"{wheel.dist_info}/entry_points.txt"
     if name not in archive.namelist():
         return set()
+    from configparser import ConfigParser, Error
+
     text = read_text(wheel.path, archive, name)
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser = ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
+    try:
+        parser.read_string(text)
+    except Error as error:
+        raise TargetError(f"{wheel.path}: bad entry_points.txt: {error}") from error
     sections = ("console_scripts", "gui_scripts")
     return {name for one in sections if parser.has_section(one) for name in parser.options(one)}
 

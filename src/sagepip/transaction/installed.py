@@ -57,10 +57,13 @@ class InstalledDistribution:
     @cached_property
     def is_editable(self) -> bool:
         """Whether its modules lie in a source tree and its metadata here (PEP 660, PEP 610)."""
+        text = self.read("direct_url.json") or ""
+        if "editable" not in text and "\\" not in text:
+            return False  # what nearly all say, if they have it
         import json
 
         try:
-            origin = json.loads(self.read("direct_url.json") or "{}")
+            origin = json.loads(text)
             return bool(origin["dir_info"]["editable"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return False

@@ -1,8 +1,8 @@
 """Whether anybody may have changed a site under its lock since a moment.
 
 Who takes the lock by sagepip writes a line into its file and clears it in the end; who works inside
-the lock of an ancestor works while that holds it. Who takes it by ``flock(1)`` leaves no trace: it is
-seen if it holds it at that moment, or makes us wait for it later.
+the lock of an ancestor works while that holds it. Who takes it by ``flock(1)`` leaves no trace: it
+is seen if it holds it at that moment, or makes us wait for it later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class QuietHomes:
             found: what the file of each lock was when it was got; None if that took waiting, or if
                 an ancestor holds it.
         """
-        return self._is_known and all(found.get(home) == lock for home, lock in self._locks.items())
+        return self._is_known and all(found.get(one) == lock for one, lock in self._locks.items())
 
     def _look_at(self, home: str) -> bool:
         """Look at a lock; return whether what happens to it from now on will show."""

@@ -87,12 +87,12 @@ def main() -> None:
         del words[0]
         import installer  # noqa: F401
     work, *paths = words
-    if work == "unpack-take":
-        take_bytecode(paths.pop(), paths[-1])
     if work == "compare":
         compare(*paths)
     if work.startswith("unpack"):
-        unpack(*paths)
+        unpack(*paths[:2])
+    if work == "unpack-take":
+        take_bytecode(paths[2], paths[1])
     if work.endswith("compile"):
         compile_all(paths[-1])
     if work == "link":

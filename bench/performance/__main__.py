@@ -140,8 +140,9 @@ def compare(options: argparse.Namespace, bench: Bench) -> int:
         document["interrupted"] = True
         print("\ninterrupted")
     print(f"\n{report.EXPLANATION}")
-    met = [target["met"] for one in told for target in one.targets]
-    print(f"{sum(met)} of {len(met)} targets met.")
+    targets = [target for one in told for target in one.targets]
+    met, away = (sum(one[key] for one in targets) for key in ("met", "out_of_reach"))
+    print(f"{met} of {len(targets)} targets met; {away} are out of reach.")
     for failure in runner.failures:
         print(paint(f"FAILED: {failure}", BAD))
     document |= {"rows": [asdict(one) for one in told], "failures": runner.failures}

@@ -12,6 +12,8 @@ OURS = "sagepip"
 PIP = "pip"
 UV = "uv"
 FLOOR = "floor"
+LIMIT = "limit"
+"""The least work of an interpreter that imports ``installer`` and believes nothing unhashed."""
 
 MEASURES = ("cpu", "wall", "peak", "held")
 
@@ -38,15 +40,22 @@ class Verdict:
     Attributes:
         target: which.
         value: what was measured; None if there was nothing to compare with.
+        limit: the same of the least work there is; None if that was not measured.
     """
 
     target: Target
     value: float | None
+    limit: float | None = None
 
     @property
     def met(self) -> bool:
         """Whether the value is good."""
         return self.value is not None and self.value <= self.target.limit
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether the least work there is does not meet it either."""
+        return not self.met and self.limit is not None and self.limit > self.target.limit
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,7 @@ def judge(runs: Iterable[Run], targets: Iterable[Target]) -> list[Verdict]:
             middle(known, OURS, target.measure)
             if target.to is None
             else ratio(known, OURS, target.to, target.measure),
+            ratio(known, LIMIT, target.to, target.measure) if target.to is not None else None,
         )
         for target in targets
     ]

@@ -1,6 +1,7 @@
 """The least work there is to do, by an interpreter that imports nothing else.
 
-Run as a file: ``python -I -S floor_work.py unpack|compile|link|remove ...``.
+Run as a file: ``python -I -S floor_work.py unpack|compile|link|remove ...``; with ``limit`` before
+that it imports ``installer`` first, as whoever installs through it must.
 """
 
 import os
@@ -53,11 +54,45 @@ def remove(site: str) -> None:
             os.rmdir(f"{base}/{name}")
 
 
+def take_bytecode(ready: str, site: str) -> None:
+    """Copy the bytecode of all modules from a tree that is ready."""
+    for base, _, names in os.walk(ready):
+        place = site + base[len(ready) :]
+        for name in names:
+            if name.endswith(".pyc"):
+                os.makedirs(place, exist_ok=True)
+                with open(f"{base}/{name}", "rb", buffering=0) as stream:
+                    content = stream.read()
+                source = f"{os.path.dirname(place)}/{name.partition('.')[0]}.py"
+                time = int(os.stat(source).st_mtime).to_bytes(4, "little")
+                with open(f"{place}/{name}", "wb", buffering=0) as stream:
+                    stream.write(content[:8] + time + content[12:])
+
+
+def compare(site: str) -> None:
+    """Read and hash every file of a tree, but no bytecode."""
+    import hashlib
+
+    for base, _, names in os.walk(site):
+        for name in names:
+            if not name.endswith(".pyc"):
+                with open(f"{base}/{name}", "rb", buffering=0) as stream:
+                    hashlib.sha256(stream.read()).digest()
+
+
 def main() -> None:
     """Do what the words say; ``unpack-compile`` does both in one process."""
-    work, *paths = sys.argv[1:]
+    words = sys.argv[1:]
+    if words[0] == "limit":
+        del words[0]
+        import installer  # noqa: F401
+    work, *paths = words
+    if work == "compare":
+        compare(*paths)
     if work.startswith("unpack"):
-        unpack(*paths)
+        unpack(*paths[:2])
+    if work == "unpack-take":
+        take_bytecode(paths[2], paths[1])
     if work.endswith("compile"):
         compile_all(paths[-1])
     if work == "link":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.performance.figures import FLOOR, OURS, PIP, UV, Run, judge, middle, ratio
+from bench.performance.figures import FLOOR, LIMIT, OURS, PIP, UV, Run, judge, middle, ratio
 from bench.performance.stage import Row
 from bench.terminal import BAD, BOLD, FAINT, GOOD, Table, paint
 
@@ -37,7 +37,8 @@ EXPLANATION = """\
 ms CPU, ms: medians of sagepip's processor time (all its processes) and time by the clock. / pip,
 / uv, / floor: processor time as part of theirs, the median over the rounds of the ratio within a
 round; wall/pip, wall/uv: by the clock. MB: the peak of the largest of sagepip's processes.
-floor: the least work a program could do."""
+floor: the least work a program could do. least work: the same in an interpreter that imports
+installer, and hashes what it leaves where it is; a target that it does not meet is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,13 @@ def tell(row: Row, runs: Sequence[Run]) -> Told:
         if key != OURS
     }
     targets = [
-        {**asdict(one.target), "value": one.value and round(one.value, 4), "met": one.met}
+        {
+            **asdict(one.target),
+            "value": one.value and round(one.value, 4),
+            "met": one.met,
+            "least": one.limit and round(one.limit, 4),
+            "out_of_reach": one.out_of_reach,
+        }
         for one in judge(runs, row.targets)
     ]
     return Told(row.group, row.name, medians, ratios, targets)
@@ -170,7 +177,7 @@ class Printer:
         style = None if not targets else GOOD if all_met else BAD
         cells = [f"  {told.name}", *cells_of(told), "; ".join(targets)]
         self._table.row(cells, [*[None] * (len(cells) - 1), style])
-        others = [key for key in told.ratios if key not in (PIP, UV, FLOOR)]
+        others = [key for key in told.ratios if key not in (PIP, UV, FLOOR, LIMIT)]
         if others:
             words = (f"{key}: CPU {_two(told.ratios[key].get('cpu'))}" for key in others)
             print(paint(f"      of others: {', '.join(words)}", FAINT), flush=True)
@@ -200,8 +207,10 @@ def target_text(one: dict[str, Any]) -> str:
     unit = {"peak": "MB", "cpu": "ms CPU", "wall": "ms", "held": "ms held"}[one["measure"]]
     subject = f"{one['measure']}/{one['to']}" if one["to"] else unit
     value = "not measured" if one["value"] is None else f"{one['value']:.2f}"
-    sign = "≤" if one["met"] else "NOT ≤"
-    return f"{subject} {value} {sign} {one['limit']:g}"
+    if one["met"]:
+        return f"{subject} {value} ≤ {one['limit']:g}"
+    least = "" if one["least"] is None else f" (least work {one['least']:.2f})"
+    return f"{subject} {value} NOT ≤ {one['limit']:g}{least}"
 
 
 def markdown(document: dict[str, Any]) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from bench import proof
 from bench.environment import PreparationError, VirtualEnvironment
 from bench.performance import checks
-from bench.performance.figures import FLOOR, OURS, PIP, UV, Target
+from bench.performance.figures import FLOOR, LIMIT, OURS, PIP, UV, Target
 from bench.performance.small_wheels import fill_site, make_small_wheel
 from bench.performance.stage import Bench, Row, Stage, Way
 from bench.performance.stopwatch import Cost, RunFailed
 from bench.performance.wheel_rows import SMALL, Tool
+from bench.processes import Command
 
 MANY, FEW = 3000, 10
 AT_ONCE = 32
@@ -77,6 +78,12 @@ def _at_once(tool: Tool) -> Way:
     return Way(tool.key, run)
 
 
+def _imports_at_once(bench: Bench) -> Way:
+    """As many interpreters that import what installs, and do nothing with it."""
+    command: Command = [bench.peers.sagepip.python, "-I", "-c", "import installer"]
+    return Way(LIMIT, lambda stage: stage.time(*[command] * AT_ONCE))
+
+
 def _start(key: str, *words: str | Path) -> Way:
     return Way(key, lambda stage: stage.time(words))
 
@@ -91,7 +98,8 @@ def rows(bench: Bench) -> Iterator[Row]:
         ways += [_in_site(ours, FEW, installing=installing, key=few)]
         yield Row(MANY_GROUP, name, ways, [Target("cpu", 1.3, few)], installing)
     targets = [Target("wall", 0.5, UV), Target("wall", 0.1, PIP)]
-    yield Row(AT_ONCE_GROUP, "small wheels", [_at_once(tool) for tool in (ours, pip, uv)], targets)
+    ways = [*(_at_once(tool) for tool in (ours, pip, uv)), _imports_at_once(bench)]
+    yield Row(AT_ONCE_GROUP, "small wheels", ways, targets)
     python = bench.peers.sagepip.python
     for option in ("--version", "--help"):
         ways = [

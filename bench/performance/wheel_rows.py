@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.environment import Pin, VirtualEnvironment
 from bench.performance import checks
-from bench.performance.figures import FLOOR, OURS, PIP, UV, Target
+from bench.performance.figures import FLOOR, LIMIT, OURS, PIP, UV, Target
 from bench.performance.rebuilding import rebuild
 from bench.performance.stage import Bench, Row, Stage, Way, files_below
 from bench.performance.stopwatch import Cost
@@ -282,6 +282,42 @@ def floor(bench: Bench, pin: Pin, *, compiled: bool) -> Way:
     return Way(FLOOR, run)
 
 
+def least(bench: Bench, pin: Pin, work: str) -> Way:
+    """The least work in an interpreter that imports what installs, and hashes all of it.
+
+    Args:
+        bench: what all runs share.
+        pin: the wheel.
+        work: ``unpack``, ``unpack-compile``, ``unpack-take`` (bytecode from a tree that is
+            ready) or ``compare`` (the tree that is to stay).
+    """
+
+    def run(stage: Stage) -> Cost:
+        venv = stage.environment("least")
+        words: Command = [bench.wheels[pin], venv.site]
+        site = venv.site
+        if work in ("unpack-take", "compare"):
+            ready, _ = Tool(PIP, bench).with_installed(stage, pin)
+            site = ready.site if work == "compare" else site
+            words = [site] if work == "compare" else [*words, ready.site]
+        head: Command = [bench.peers.sagepip.python, "-I", _FLOOR_WORK, "limit", work]
+        cost = stage.time([*head, *words])
+        checks.check_bytecode(site, compiled=work != "unpack")
+        return cost
+
+    return Way(LIMIT, run)
+
+
+def least_removal(bench: Bench, pin: Pin) -> Way:
+    """Remove all files of a tree, in an ordinary interpreter."""
+
+    def run(stage: Stage) -> Cost:
+        ready, _ = Tool(PIP, bench).with_installed(stage, pin)
+        return stage.time([bench.peers.sagepip.python, "-I", _FLOOR_WORK, "remove", ready.site])
+
+    return Way(LIMIT, run)
+
+
 def floor_link(bench: Bench, pin: Pin) -> Way:
     """Make hard links to a tree that is ready."""
 
@@ -332,17 +368,21 @@ def rows(bench: Bench) -> Iterator[Row]:
                 targets = _cpu(*_WITHOUT.get(pin.name, (0.3, 0.7)))
             ways = [new(tool, pin, compiled=compiled) for tool in more]
             ways.append(floor(bench, pin, compiled=compiled))
+            ways.append(least(bench, pin, "unpack-compile" if compiled else "unpack"))
             quick = pin.name in ("setuptools", "networkx", "numpy")
             yield Row(group, pin.name, ways, [*targets, Target("peak", 80)], quick)
         for pin in SMALL:
             ways = [new(tool, pin, compiled=compiled) for tool in more]
             ways.append(floor(bench, pin, compiled=compiled))
+            ways.append(least(bench, pin, "unpack-compile" if compiled else "unpack"))
             targets = [*_cpu(0.25, None), Target("peak", 80)]
             yield Row(group, pin.name, ways, targets, pin.name == "six")
     known: list[tuple[str, Callable[[Tool, Pin], Way]]] = [(SECOND, second), (REBUILT, rebuilt)]
     for group, make in known:
+        work = "unpack-take" if group == SECOND else "compare"
         for pin in (*LARGE, *SMALL):
             ways = [*(make(tool, pin) for tool in three), floor_link(bench, pin)]
+            ways.append(least(bench, pin, work))
             yield Row(group, pin.name, ways, _cpu(0.1, 0.2), pin.name == "setuptools")
     for pin in LARGE:
         if pin.name in OLDER:
@@ -350,6 +390,7 @@ def rows(bench: Bench) -> Iterator[Row]:
             yield Row(UPGRADE, pin.name, ways, _cpu(0.35, 0.5), pin.name == "setuptools")
     for pin in (*LARGE, *SMALL):
         ways = [*(uninstall(tool, pin) for tool in three), floor_remove(bench, pin)]
+        ways.append(least_removal(bench, pin))
         yield Row(UNINSTALL, pin.name, ways, _cpu(0.15, 1.0), pin.name in ("six", "setuptools"))
     six = SMALL[0]
     django = next(pin for pin in LARGE if pin.name == "django")

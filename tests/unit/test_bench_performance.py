@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench.environment import Pin, VirtualEnvironment
 from bench.performance import checks
-from bench.performance.figures import OURS, PIP, Run, Target, judge, middle, ratio
+from bench.performance.figures import LIMIT, OURS, PIP, Run, Target, judge, middle, ratio
 from bench.performance.rebuilding import rebuild
 from bench.performance.report import Told, cells_of, markdown, target_text
 from bench.performance.small_wheels import fill_site, make_small_wheel
@@ -40,12 +40,20 @@ def test_targets_are_met_or_not() -> None:
         Target("cpu", 9, "uv"),
     ]
     assert [one.met for one in judge(runs, wanted)] == [True, False, True, False, False]
+    assert not any(one.out_of_reach for one in judge(runs, wanted))
+
+
+def test_a_target_is_out_of_reach_if_the_least_work_misses_it_too() -> None:
+    runs = [run(OURS, 0, 2), run(PIP, 0, 4), run(LIMIT, 0, 1)]
+    wanted = [Target("cpu", limit, PIP) for limit in (0.5, 0.3, 0.2)]
+    assert [one.out_of_reach for one in judge(runs, wanted)] == [False, False, True]
 
 
 def test_the_markdown_has_each_row_and_shows_what_is_not_met() -> None:
     missed = {"measure": "cpu", "limit": 0.1, "to": PIP, "value": 0.25, "met": False}
+    missed |= {"least": 0.12, "out_of_reach": True}
     told = Told("uninstall", "six", {OURS: {"cpu": 9.5}}, {PIP: {"cpu": 0.25}}, [missed])
-    assert target_text(missed) == "cpu/pip 0.25 NOT ≤ 0.1"
+    assert target_text(missed) == "cpu/pip 0.25 NOT ≤ 0.1 (least work 0.12)"
     assert cells_of(told) == ["9.5", "", "0.25", "", "", "", "", ""]
     header = {
         "versions": {"pip": "1"},
@@ -59,7 +67,7 @@ def test_the_markdown_has_each_row_and_shows_what_is_not_met() -> None:
     text = markdown({"header": header, "rounds": 3, "rows": [told.__dict__]})
     assert "### uninstall" in text
     assert "| six | 9.5 |  | 0.25 |" in text
-    assert "**cpu/pip 0.25 NOT ≤ 0.1**" in text
+    assert "**cpu/pip 0.25 NOT ≤ 0.1 (least work 0.12)**" in text
 
 
 @pytest.fixture

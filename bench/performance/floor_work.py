@@ -1,7 +1,8 @@
 """The least work there is to do, by an interpreter that imports nothing else.
 
 Run as a file: ``python -I -S floor_work.py unpack|compile|link|remove ...``; with ``limit`` before
-that it imports ``installer`` first, as whoever installs through it must.
+that it imports ``installer`` first, as whoever installs through it must, in the way that takes
+sagepip least.
 """
 
 import os
@@ -85,7 +86,7 @@ def main() -> None:
     words = sys.argv[1:]
     if words[0] == "limit":
         del words[0]
-        import installer  # noqa: F401
+        import sagepip.staging.installer_library  # noqa: F401
     work, *paths = words
     if work == "compare":
         compare(*paths)

@@ -23,6 +23,7 @@ MANY_GROUP = f"six, in a site of {MANY} distributions"
 AT_ONCE_GROUP = f"{AT_ONCE} installs at once"
 START = "start of the command"
 
+_IMPORT = "import sagepip.staging.installer_library"
 _LIBRARIES = "import packaging.version, packaging.tags, installer.sources, filelock"
 
 
@@ -80,7 +81,7 @@ def _at_once(tool: Tool) -> Way:
 
 def _imports_at_once(bench: Bench) -> Way:
     """As many interpreters that import what installs, and do nothing with it."""
-    command: Command = [bench.peers.sagepip.python, "-I", "-c", "import installer"]
+    command: Command = [bench.peers.sagepip.python, "-I", "-c", _IMPORT]
     return Way(LIMIT, lambda stage: stage.time(*[command] * AT_ONCE))
 
 

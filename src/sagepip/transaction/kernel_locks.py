@@ -38,8 +38,9 @@ def kernel_locks(path: str) -> KernelLocks | None:
     """
     try:
         found = os.stat(path)
-        with open(_KERNEL_LOCKS, encoding="ascii", errors="replace") as stream:
-            lines = stream.read().splitlines()
+        with open(_KERNEL_LOCKS, "rb") as stream:
+            # Not as ASCII, for which Python would import a module.
+            lines = stream.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return None if os.path.exists(path) or not os.path.exists(_KERNEL_LOCKS) else KernelLocks()
     device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"

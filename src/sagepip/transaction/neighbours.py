@@ -27,6 +27,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 # With more the search takes longer than a look at every list.
 _MOST_MARKS = 64
 _MOST_NAMES = 8
+_MOST_PATHS = 500
 
 
 def listed_by(neighbours: Iterable[MetadataNames], paths: Collection[str]) -> dict[str, str]:
@@ -102,6 +103,8 @@ class _Wanted:
 
         None where there are so many that a search for them is no shortcut.
         """
+        if len(self._paths) > _MOST_PATHS:
+            return set()  # without a look at all of them
         few = len(self._names) <= _MOST_NAMES and not any(b'"' in name for name in self._names)
         return self._names if few else set()
 

@@ -8,29 +8,32 @@ from contextlib import ExitStack
 
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
-from sagepip.ground.filesystem import (
-    make_directories,
-    remove_file,
-    remove_tree,
-)
+from sagepip.ground.filesystem import make_directories, remove_file
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_change import Change, changing
-from sagepip.operations.spkg_tree import Record, SpkgTree
+from sagepip.operations.spkg_environment import ScriptsOf
+from sagepip.operations.spkg_scripts import KeptScripts
+from sagepip.operations.spkg_tree import Record, SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import withdraw_files
 
 
-def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
+def remove_packages(tree: SpkgTree, names: Iterable[str], root: str = "") -> list[Record]:
     """Uninstall packages, also what is there of packages whose change was broken off.
+
+    Their own scripts run before and after: ``prerm`` of all of them, any of which may object, then
+    ``piprm``; when the files are gone ``postrm``. Failures of these two are warnings.
 
     Args:
         tree: where.
         names: which; what is said of those that are not installed is a warning.
+        root: SAGE_ROOT, for scripts that name none; an empty string if it is not known.
 
     Returns:
         The records of those that were installed, and are not any more.
 
     Raises:
         UsageError: the prefix has no packages.
+        ScriptFailed: a ``prerm`` objects; nothing was changed.
         SagepipError: nothing was changed (see :mod:`sagepip.ground.errors`).
     """
     if not os.path.isdir(tree.records):
@@ -46,11 +49,19 @@ def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
                 console.warn(f"Skipping {name} as it is not installed in {tree.prefix}.")
             else:
                 found[change] = change.earlier
-        _remove(tree, found)
+        scripts = {
+            change: KeptScripts(ScriptsOf(tree, one.name, one.version, root), change)
+            for change, one in found.items()
+        }
+        for kept in scripts.values():
+            kept.run_before_removal()
+        _remove(tree, found, scripts)
         return list(found.values())
 
 
-def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
+def _remove(
+    tree: SpkgTree, found: Mapping[Change, Record], scripts: Mapping[Change, KeptScripts]
+) -> None:
     removed = list(found.values())
     going = {one.name for one in removed}
     staying = {
@@ -61,6 +72,8 @@ def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
     try:
         for change, record in found.items():
             change.begin(record.version, ())
+        for kept in scripts.values():
+            kept.run_or_warn("piprm", "distributions may be left")
         files = {one for record in removed for one in record.files} - staying
         withdraw_files(tree.prefix, files, ", ".join(sorted(going)))
     except BaseException:
@@ -69,8 +82,9 @@ def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
                 change.take_back()
         raise
     _forget_wheels(tree, distributions)
-    for change, record in found.items():
-        remove_tree(os.path.join(tree.scripts, record.name))
+    for change in found:
+        scripts[change].run_or_warn("postrm", "files or settings may be left")
+        scripts[change].drop()
         change.finish()
 
 
@@ -96,17 +110,6 @@ def remove_superseded(
     old = {one for one in before - files - others if stays.isdisjoint(distribution_names([one]))}
     withdraw_files(tree.prefix, old, f"the older {name}")
     _forget_wheels(tree, set(distribution_names(before)) - stays)
-
-
-def distribution_names(files: Iterable[str]) -> list[str]:
-    """Return the normalised names of the distributions whose metadata is among files."""
-    found = []
-    for path in files:
-        directory, name = os.path.split(path)
-        above = os.path.basename(directory)
-        if name == "METADATA" and above.endswith(".dist-info"):
-            found.append(canonical_name(above.partition("-")[0]))
-    return found
 
 
 def _forget_wheels(tree: SpkgTree, names: Iterable[str]) -> None:

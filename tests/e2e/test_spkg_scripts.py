@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.build_fixtures import TINY_BACKEND, make_project
 from tests.e2e.commands import Terminal, site_of
+from tests.e2e.locking import wait_until
 from tests.e2e.spkg_places import INSTALL, Place, recipe
 from tests.guarantees import snapshot, versions
 
@@ -336,3 +338,34 @@ def test_the_stored_wheel_is_named_for_test_suites(place: Place) -> None:
     assert len((place.prefix / named).read_text().splitlines()) == 1
     place.spkg("uninstall", "demo")
     assert not (place.prefix / named).parent.exists()
+
+
+@pytest.mark.parametrize("step", ["prerm", "postrm"])
+def test_a_removal_that_is_ended_in_a_script_is_repeated(
+    place: Place, talks: Scripted, step: str
+) -> None:
+    """In prerm nothing has changed; in postrm it is interrupted. No process stays."""
+    where = place.terminal.where
+    block = f"test -e {where}/go || {{ echo $$ > {where}/part; mv {where}/part {where}/at; "
+    talks.write("1", **{step: f"{block} sleep 600; }}\n"})
+    place.spkg("install", "talks")
+    before = state(place)
+    removing = place.terminal.start("sagepip", *place.words("uninstall", "talks"))
+    wait_until(lambda: (where / "at").exists() or removing.poll() is not None)
+    removing.terminate()
+    _, errors = removing.communicate(timeout=40)
+    assert removing.returncode == -signal.SIGTERM, errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((where / "at").read_text()), 0)
+    if step == "prerm":
+        assert state(place) == before
+    else:
+        assert "talks 1 (interrupted)" in place.spkg("list")[0]
+        assert not (place.prefix / "share").exists()
+    talks.said()
+    (where / "go").touch()
+    assert place.spkg("uninstall", "talks")[0] == "Successfully uninstalled talks-1\n"
+    assert [one.split()[0] for one in talks.said()] == ["prerm", "piprm", "postrm"]
+    left = place.prefix / "var/lib/sage"
+    assert [*(left / "unfinished").iterdir(), *(left / "scripts").iterdir()] == []
+    assert list(place.terminal.temporary.iterdir()) == []

@@ -113,10 +113,12 @@ def test_a_prerm_that_objects_stops_everything(place: Place, talks: Scripted) ->
     before = state(place)
     _, errors = place.spkg("uninstall", "other", "talks", status=1)
     assert "spkg-prerm of talks-1: exit status 7" in errors
+    assert "\nnot yet\n" in errors, "its log is shown"
     assert state(place) == before
     talks.write("2")
     _, errors = place.spkg("install", "talks", status=1)
     assert "talks-2 failed in its step prerm" in errors
+    assert "\nnot yet\n" in errors
     assert "exit status 7" in errors
     assert state(place) == before
     allowed.touch()

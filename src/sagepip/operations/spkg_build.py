@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.child_process import run_to_log
 from sagepip.build.hooks import jobserver_descriptors
-from sagepip.build.output_text import tail
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError, TargetError
@@ -28,11 +27,9 @@ from sagepip.operations.spkg_environment import ScriptsOf, write_commands
 from sagepip.operations.spkg_recipe import Recipe
 from sagepip.operations.spkg_removal import remove_superseded
 from sagepip.operations.spkg_scripts import HELPERS, KeptScripts, ScriptFailed, name_wheels
-from sagepip.operations.spkg_tree import SpkgTree, distribution_names
+from sagepip.operations.spkg_tree import SpkgTree, distribution_names, end_of_log
 from sagepip.operations.spkg_upstream import find_upstream
 from sagepip.operations.staged_copy import CopyRequest, staged_copy
-
-_LAST_LINES = 20
 
 
 class StepFailed(BuildError):
@@ -300,19 +297,14 @@ class _Package:
         return "passed"
 
     def _failed(self, step: str, error: SagepipError) -> StepFailed:
+        log = error.log if isinstance(error, ScriptFailed) else self._log
         return StepFailed(
             f"{self._recipe.full_name} failed in its step {step}: {error.problem}",
-            advice=error.advice or f"see {self._log}; what it was built from is in {self._place}",
-            output=end_of_log(self._log),
-            log=self._log,
+            advice=error.advice or f"see {log}; what it was built from is in {self._place}",
+            output=end_of_log(log),
+            log=log,
         )
 
 
 def _files_below(directory: str) -> list[str]:
     return sorted(os.path.relpath(path, directory) for path, _ in walk_files(directory))
-
-
-def end_of_log(path: str) -> str:
-    """Return the last lines of a package's log, with its path above them."""
-    lines = tail(path, lines=_LAST_LINES)
-    return f"--- the end of {path}\n{lines}\n---" if lines else ""

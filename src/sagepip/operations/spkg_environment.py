@@ -112,6 +112,7 @@ class ScriptsOf:
             "LIBRARY_PATH": lib,
             "PKG_CONFIG_PATH": os.path.join(lib, "pkgconfig"),
         }
+        link = [f"-L{lib}", f"-Wl,-rpath,{lib}"]
         path = [commands, os.path.join(prefix, "bin"), environ.get("PATH") or os.defpath]
         return {
             **environ,
@@ -120,7 +121,8 @@ class ScriptsOf:
                 name: f"{first}:{environ[name]}" if environ.get(name) else first
                 for name, first in search.items()
             },
-            "LDFLAGS": f"-L{lib} -Wl,-rpath,{lib} {environ.get('LDFLAGS', '')}".rstrip(),
+            # A blank would make two of one.
+            **({} if " " in lib else {"LDFLAGS": " ".join([*link, environ.get("LDFLAGS", "")])}),
             "MAKE": "make",
             "UNAME": os.uname().sysname,
             "SAGE_NUM_THREADS": environ.get("SAGE_NUM_THREADS", "1"),

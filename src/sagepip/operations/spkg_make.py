@@ -11,13 +11,12 @@ from sagepip.ground import console
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
-from sagepip.operations.spkg_build import end_of_log
 from sagepip.operations.spkg_change import sweep
 from sagepip.operations.spkg_checks import Checks
 from sagepip.operations.spkg_environment import own_command
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, closure
 from sagepip.operations.spkg_run import Failure, new_run
-from sagepip.operations.spkg_tree import SpkgTree
+from sagepip.operations.spkg_tree import SpkgTree, end_of_log
 
 _SHOWN = 5
 """How many names, or ends of logs, an error shows."""

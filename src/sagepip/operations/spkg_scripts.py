@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from sagepip.build.child_process import run_to_log
 from sagepip.build.hooks import jobserver_descriptors
 from sagepip.ground import console
-from sagepip.ground.errors import TargetError
+from sagepip.ground.errors import BuildError
 from sagepip.ground.filesystem import (
     make_directories,
     publish_file,
@@ -30,14 +30,23 @@ from sagepip.ground.timing import phase
 from sagepip.operations.spkg_change import Change
 from sagepip.operations.spkg_environment import ScriptsOf, write_commands
 from sagepip.operations.spkg_recipe import Recipe
-from sagepip.operations.spkg_tree import distribution_names
+from sagepip.operations.spkg_tree import distribution_names, end_of_log
 
 HELPERS = os.path.join(os.path.dirname(__file__), "spkg_helpers.sh")
 _STEPS = ("prerm", "piprm", "postrm", "check")
 
 
-class ScriptFailed(TargetError):
-    """A script that a package has left failed."""
+class ScriptFailed(BuildError):
+    """A script that a package has left failed.
+
+    Args:
+        problem: as in the base class.
+        log: what it has written to.
+    """
+
+    def __init__(self, problem: str, log: str) -> None:
+        super().__init__(problem, advice=f"see {log}", output=end_of_log(log))
+        self.log = log
 
 
 class KeptScripts:
@@ -99,9 +108,7 @@ class KeptScripts:
         finally:
             remove_tree(commands)
         if how:
-            raise ScriptFailed(
-                f"{path} of {owner.name}-{owner.version}: {how}", advice=f"see {log}"
-            )
+            raise ScriptFailed(f"{path} of {owner.name}-{owner.version}: {how}", log)
 
     def run_or_warn(self, step: str, consequence: str) -> None:
         """Run the script of a step, if there is one; a failure is a warning.

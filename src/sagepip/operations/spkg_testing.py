@@ -7,7 +7,6 @@ import os
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import make_directories
-from sagepip.operations.spkg_build import end_of_log
 from sagepip.operations.spkg_change import changing
 from sagepip.operations.spkg_environment import ScriptsOf
 from sagepip.operations.spkg_scripts import KeptScripts, ScriptFailed
@@ -45,6 +44,6 @@ def run_test_suite(tree: SpkgTree, name: str, recipes: str, root: str) -> tuple[
         try:
             kept.run("check", places=(built_in, os.path.join(recipes, name)))
         except ScriptFailed as error:
-            console.note(f"{error}\n{end_of_log(tree.log(f'{name}-{version}'))}")
+            console.note(f"{error}\n{error.output}")
             return version, "failed"
         return version, "passed"

@@ -8,10 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterable
 
+from sagepip.build.output_text import tail
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories, publish_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
+
+_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -179,3 +182,9 @@ def distribution_names(files: Iterable[str]) -> list[str]:
         if name == "METADATA" and above.endswith(".dist-info"):
             found.append(canonical_name(above.partition("-")[0]))
     return found
+
+
+def end_of_log(path: str) -> str:
+    """Return the last lines of a package's log, with its path above them."""
+    lines = tail(path, lines=_LAST_LINES)
+    return f"--- the end of {path}\n{lines}\n---" if lines else ""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.build_fixtures import TINY_BACKEND, make_project
 from tests.e2e.commands import Terminal, site_of
-from tests.e2e.locking import wait_until
+from tests.e2e.locking import hold, wait_until
 from tests.e2e.spkg_places import INSTALL, Place, recipe
 from tests.guarantees import snapshot, versions
 
@@ -371,3 +371,20 @@ def test_a_removal_that_is_ended_in_a_script_is_repeated(
     left = place.prefix / "var/lib/sage"
     assert [*(left / "unfinished").iterdir(), *(left / "scripts").iterdir()] == []
     assert list(place.terminal.temporary.iterdir()) == []
+
+
+def test_the_time_limit_for_locks_counts_and_nothing_changes(place: Place) -> None:
+    """Of a removal and an upgrade that would have to wait for somebody else."""
+    place.wheel("shown", "1", {"shown.py": ""})
+    place.spkg("install", "shown")
+    place.wheel("shown", "2", {"shown.py": ""})
+    before = versions(site_of(place.prefix), "shown"), place.record("shown").read_bytes()
+    holder = hold(place.terminal, "--python", place.prefix / "bin/python3")
+    place.terminal.environ["SAGEPIP_LOCK_TIMEOUT"] = "0"
+    assert "was not free" in place.spkg("uninstall", "shown", status=3)[1]
+    assert "was not free" in place.spkg("install", "shown", status=1)[1]
+    holder.communicate("\n", timeout=60)
+    assert (versions(site_of(place.prefix), "shown"), place.record("shown").read_bytes()) == before
+    place.spkg("check")
+    place.spkg("install", "shown")
+    assert versions(site_of(place.prefix), "shown") == ["2"]

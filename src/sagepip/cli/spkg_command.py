@@ -86,8 +86,8 @@ def run(invocation: Invocation) -> int:
     checks = Checks(default, environ.get("SAGE_CHECK_PACKAGES"))
     actions: dict[str, Callable[[SpkgTree, Settings, list[str]], int]] = {
         "install": partial(_install, checks=checks),
-        "build": _build,
-        "uninstall": _uninstall,
+        "build": partial(_build, timeout=timeout),
+        "uninstall": partial(_uninstall, timeout=timeout),
         "list": _list,
         "check": _check,
         "test": _test,
@@ -151,7 +151,7 @@ def _install(tree: SpkgTree, settings: Settings, names: list[str], *, checks: Ch
     return 0
 
 
-def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+def _build(tree: SpkgTree, settings: Settings, names: list[str], *, timeout: float | None) -> int:
     """Build just these, whatever they need: what the Makefile calls."""
     from sagepip.cli.messages import print_done, print_notice
     from sagepip.operations.spkg_build import build_package
@@ -167,6 +167,7 @@ def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
                 tree,
                 index=not settings.flag("no_index"),
                 check=settings.text("check") or "no",
+                lock_timeout=timeout,
             )
         except SagepipError as error:
             if not run_directory:
@@ -182,11 +183,13 @@ def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
     return 0
 
 
-def _uninstall(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+def _uninstall(
+    tree: SpkgTree, settings: Settings, names: list[str], *, timeout: float | None
+) -> int:
     from sagepip.cli.messages import print_done
     from sagepip.operations.spkg_removal import remove_packages
 
-    removed = remove_packages(tree, names, _root(settings))
+    removed = remove_packages(tree, names, _root(settings), lock_timeout=timeout)
     print_done([f"Successfully uninstalled {one.name}-{one.version}" for one in removed])
     return 0
 

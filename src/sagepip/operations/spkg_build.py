@@ -60,7 +60,14 @@ class Built:
     by_another: bool
 
 
-def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool, check: str = "no") -> Built:
+def build_package(
+    recipe: Recipe,
+    tree: SpkgTree,
+    *,
+    index: bool,
+    check: str = "no",
+    lock_timeout: float | None = None,
+) -> Built:
     """Fetch, unpack, patch, build, stage, publish and record a package.
 
     Args:
@@ -68,6 +75,7 @@ def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool, check: str = "
         tree: where.
         index: whether its upstream file may be fetched.
         check: ``yes`` to run its test suite, ``warn`` to have a failure of it be a warning, ``no``.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
 
     Returns:
         What was done.
@@ -82,7 +90,7 @@ def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool, check: str = "
     with changing(tree, recipe.name) as change:
         if _stamp(record) not in (before, None):
             return Built(recipe.full_name, True)
-        _Package(recipe, tree, change, check).build(index=index)
+        _Package(recipe, tree, change, check, lock_timeout).build(index=index)
         return Built(recipe.full_name, False)
 
 
@@ -95,7 +103,14 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 class _Package:
-    def __init__(self, recipe: Recipe, tree: SpkgTree, change: Change, check: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        tree: SpkgTree,
+        change: Change,
+        check: str,
+        lock_timeout: float | None,
+    ) -> None:
         self._recipe = recipe
         self._tree = tree
         self._change = change
@@ -106,6 +121,7 @@ class _Package:
         self._package = os.path.join(self._place, "package")
         self._log = tree.log(recipe.full_name)
         self._check = check
+        self._lock_timeout = lock_timeout
         self._is_published = False
         root = os.path.dirname(os.path.dirname(os.path.dirname(recipe.directory)))
         self._owner = ScriptsOf(tree, recipe.name, recipe.version, root)
@@ -253,7 +269,14 @@ class _Package:
         self._change.begin(self._recipe.version, files)
         try:
             if os.listdir(self._staged):
-                staged_copy(CopyRequest(self._staged, self._tree.prefix, move=True))
+                staged_copy(
+                    CopyRequest(
+                        self._staged,
+                        self._tree.prefix,
+                        move=True,
+                        lock_timeout=self._lock_timeout,
+                    )
+                )
         except BaseException:
             # It was rolled back, unless an interrupt came after its end.
             if all(os.path.lexists(os.path.join(self._staged, one)) for one in files):
@@ -272,7 +295,9 @@ class _Package:
             # It would uninstall the distribution by which the new version has replaced the old.
             if not distribution_names(files) and not self._has_script("pipinst"):
                 self._older.run_or_warn("piprm", "distributions may be left")
-            remove_superseded(self._tree, recipe.name, earlier.files, files)
+            remove_superseded(
+                self._tree, recipe.name, earlier.files, files, lock_timeout=self._lock_timeout
+            )
             self._older.run_or_warn("postrm", "files or settings may be left")
         self._own.replace(recipe, self._package)
 

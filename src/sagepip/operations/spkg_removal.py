@@ -17,7 +17,9 @@ from sagepip.operations.spkg_tree import Record, SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import withdraw_files
 
 
-def remove_packages(tree: SpkgTree, names: Iterable[str], root: str = "") -> list[Record]:
+def remove_packages(
+    tree: SpkgTree, names: Iterable[str], root: str = "", *, lock_timeout: float | None = None
+) -> list[Record]:
     """Uninstall packages, also what is there of packages whose change was broken off.
 
     Their own scripts run before and after: ``prerm`` of all of them, any of which may object, then
@@ -27,6 +29,7 @@ def remove_packages(tree: SpkgTree, names: Iterable[str], root: str = "") -> lis
         tree: where.
         names: which; what is said of those that are not installed is a warning.
         root: SAGE_ROOT, for scripts that name none; an empty string if it is not known.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
 
     Returns:
         The records of those that were installed, and are not any more.
@@ -55,12 +58,15 @@ def remove_packages(tree: SpkgTree, names: Iterable[str], root: str = "") -> lis
         }
         for kept in scripts.values():
             kept.run_before_removal()
-        _remove(tree, found, scripts)
+        _remove(tree, found, scripts, lock_timeout)
         return list(found.values())
 
 
 def _remove(
-    tree: SpkgTree, found: Mapping[Change, Record], scripts: Mapping[Change, KeptScripts]
+    tree: SpkgTree,
+    found: Mapping[Change, Record],
+    scripts: Mapping[Change, KeptScripts],
+    lock_timeout: float | None,
 ) -> None:
     removed = list(found.values())
     going = {one.name for one in removed}
@@ -75,7 +81,7 @@ def _remove(
         for kept in scripts.values():
             kept.run_or_warn("piprm", "distributions may be left")
         files = {one for record in removed for one in record.files} - staying
-        withdraw_files(tree.prefix, files, ", ".join(sorted(going)))
+        withdraw_files(tree.prefix, files, ", ".join(sorted(going)), lock_timeout=lock_timeout)
     except BaseException:
         if all(_is_there(tree, path) for path in whole):
             for change in found:
@@ -93,7 +99,12 @@ def _is_there(tree: SpkgTree, path: str) -> bool:
 
 
 def remove_superseded(
-    tree: SpkgTree, name: str, before: Iterable[str], files: Iterable[str]
+    tree: SpkgTree,
+    name: str,
+    before: Iterable[str],
+    files: Iterable[str],
+    *,
+    lock_timeout: float | None = None,
 ) -> None:
     """Remove what only an older version of a package had; the new one is published.
 
@@ -102,13 +113,14 @@ def remove_superseded(
         name: the package.
         before: what may be there of older versions.
         files: the new version's files.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
     """
     before, files = set(before), set(files)
     others = {one for other, r in tree.find_records().items() if other != name for one in r.files}
     stays = set(distribution_names(files))
     # Of a project that goes on, publishing has replaced the metadata.
     old = {one for one in before - files - others if stays.isdisjoint(distribution_names([one]))}
-    withdraw_files(tree.prefix, old, f"the older {name}")
+    withdraw_files(tree.prefix, old, f"the older {name}", lock_timeout=lock_timeout)
     _forget_wheels(tree, set(distribution_names(before)) - stays)
 
 

@@ -58,10 +58,13 @@ PACKAGES = (
     *("six", "idna", "certifi", "charset_normalizer", "urllib3", "requests", "docutils"),
     *("imagesize", "pygments", "jinja2", "attrs", "sniffio", "anyio"),
     *("sphinxcontrib_applehelp", "sphinxcontrib_jsmath", "sphinxcontrib_devhelp"),
+    # script packages: one for Python whose source is the tree's, two that are not for Python (and
+    # bring no files)
+    *("sage_conf", "gnulib", "_prereq"),
 )
 """What is built, together with what it needs."""
 
-QUICK = ("pip", "setuptools", "wheel", "python_build", "six", "decorator")
+QUICK = ("pip", "setuptools", "wheel", "python_build", "six", "decorator", "sage_conf", "gnulib")
 """What is built with ``--quick``."""
 
 
@@ -112,7 +115,7 @@ def fetch_upstream(packages: Iterable[Recipe], directory: Path) -> None:
 
 def _fetch(recipe: Recipe, directory: str) -> None:
     if recipe.upstream is None:
-        raise PreparationError(f"{recipe.name} has no upstream file")
+        return
     try:
         find_upstream(recipe, recipe.upstream, directory, index=True)
     except SagepipError as error:

@@ -51,10 +51,11 @@ class SageReport:
         """Print what is built."""
         recipes = list(packages)
         wheels = sum(one.upstream is not None and one.upstream.is_wheel for one in recipes)
+        scripts = sum(one.upstream is None for one in recipes)
         print(
             f"{len(recipes)} packages of Sage's own ({wheels} from wheels, "
-            f"{len(recipes) - wheels} from sources), built by its sage-spkg under "
-            f"make -j{self._jobs}\n"
+            f"{len(recipes) - wheels - scripts} from sources, {scripts} of scripts), built by "
+            f"its sage-spkg under make -j{self._jobs}\n"
         )
         self._table.header()
 

@@ -63,7 +63,7 @@ def run_round(name: str, tree: SageTree, kind: Kind, jobs: int, processes: Proce
         tree.go_on_to_next_edition()
     targets = list(tree.packages)
     if kind is Kind.AT_ONCE:
-        targets = [f"{one}-SAGE_VENV-no-deps" for one in targets]
+        targets = [f"{one}-{tree.tree_of(one)}-no-deps" for one in targets]
     result = Round(name, kind, len(targets))
     # Lock files of Sage, of sagepip, and the directories that it locks.
     locks = (tree.venv / "var/lock", tree.site / ".sagepip", tree.site)
@@ -162,7 +162,8 @@ def record_problems(tree: SageTree) -> list[str]:
     """Return what is wrong with the installation records of a tree."""
     found = []
     for recipe in tree.packages.values():
-        records = sorted(tree.record(recipe).parent.glob(f"{recipe.name}-[0-9]*"))
+        prefix = tree.prefix_of(recipe)
+        records = sorted(tree.record(recipe).parent.glob(f"{recipe.name}-*"))
         if len(records) != 1:
             found.append(f"{recipe.name}: {len(records)} installation records")
         for one in records:
@@ -171,7 +172,7 @@ def record_problems(tree: SageTree) -> list[str]:
             except (ValueError, KeyError, TypeError):
                 found.append(f"{one.name}: the installation record cannot be read")
                 continue
-            if missing := [file for file in files if not os.path.lexists(tree.venv / file)]:
+            if missing := [file for file in files if not os.path.lexists(prefix / file)]:
                 found.append(f"{one.name}: {len(missing)} recorded files missing: {missing[0]}")
     return found
 

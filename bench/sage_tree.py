@@ -1,4 +1,4 @@
-"""A Sage source tree that builds Python packages without ``configure``.
+"""A Sage source tree that builds Python packages, and scripts, without ``configure``.
 
 ``configure`` fills a few templates. Its script is not in the source distribution of ``sage_conf``,
 and would look for hundreds of libraries, of which Python packages need none. So the templates are
@@ -38,6 +38,13 @@ _TEMPLATES = (
     "build/bin/sage-build-env-config.in",
     "src/bin/sage-env-config.in",
     "src/bin/sage-src-env-config.in",
+)
+
+_CONF = "sage_conf"
+_CONF_SOURCE = Path("pkgs/sage-conf")
+_CONF_TEMPLATES = (
+    str(_CONF_SOURCE / "_sage_conf/_conf.py.in"),
+    str(_CONF_SOURCE / "bin/sage-env-config.in"),
 )
 
 
@@ -101,7 +108,13 @@ class SageTree:
         """
         self.packages = python_packages(self.recipes, names, exactly=exactly)
         values = self._values()
-        for template in _TEMPLATES:
+        templates = list(_TEMPLATES)
+        if _CONF in self.packages:
+            templates += _CONF_TEMPLATES
+            source = self.recipes / _CONF / "src"
+            if not source.is_symlink():  # a source distribution has no links
+                source.symlink_to(self.root / _CONF_SOURCE)
+        for template in templates:
             text = (self.root / template).read_text(encoding="utf-8")
             filled = re.sub(r"@(\w+)@", lambda found: values.get(found[1], ""), text)
             (self.root / template.removesuffix(".in")).write_text(filled, encoding="utf-8")
@@ -128,6 +141,9 @@ class SageTree:
                     make_newer(self._first_upstream / name, self.upstream / name, self.edition)
                 checksums = directory / "checksums.ini"
                 exchange_digests(checksums, before / name, self.upstream / name)
+            elif recipe.name == _CONF:
+                with open(self.root / _CONF_SOURCE / "sage_conf.py", "a", encoding="utf-8") as end:
+                    end.write(f"\n# edition {self.edition}\n")
         self.configure(self.packages, exactly=True)
 
     def make(self, processes: ProcessTable, targets: Iterable[str], jobs: int) -> Finished:
@@ -145,9 +161,17 @@ class SageTree:
             | {"MAKE": f"make -k -j{jobs}", "V": "0", "SAGE_DISTFILES": str(self.upstream)},
         )
 
+    def tree_of(self, name: str) -> str:
+        """Return the variable that names where a package is installed."""
+        return "SAGE_VENV" if is_python_package(self.recipes / name) else "SAGE_LOCAL"
+
+    def prefix_of(self, recipe: Recipe) -> Path:
+        """Where a package is installed."""
+        return self.venv if self.tree_of(recipe.name) == "SAGE_VENV" else self.local
+
     def record(self, recipe: Recipe) -> Path:
         """Where a package's installation record is."""
-        return self.venv / RECORDS / recipe.full_name
+        return self.prefix_of(recipe) / RECORDS / recipe.full_name
 
     def log(self, recipe: Recipe) -> Path:
         """Where a package's log is."""
@@ -161,18 +185,20 @@ class SageTree:
     def _values(self) -> Mapping[str, str]:
         everything = sorted(one.parent.name for one in self.recipes.glob("*/type"))
         chosen = " ".join(self.packages)
+        scripts = [one.name for one in self.packages.values() if one.upstream is None]
         lines = {
             "VERSIONS": [f"vers_{one.name} = {one.version}" for one in self.packages.values()],
             "DEPENDENCIES": [
                 f"deps_{one.name} = {_dependencies(Path(one.directory))}"
                 for one in self.packages.values()
             ],
-            "TREES": [f"trees_{name} = SAGE_VENV" for name in self.packages],
+            "TREES": [f"trees_{name} = {self.tree_of(name)}" for name in self.packages],
         }
         return {
             **{f"SAGE_PACKAGE_{key}": "\n".join(value) for key, value in lines.items()},
             "SAGE_BUILT_PACKAGES": chosen,
-            "SAGE_NORMAL_PACKAGES": chosen,
+            "SAGE_NORMAL_PACKAGES": " ".join(one for one in self.packages if one not in scripts),
+            "SAGE_SCRIPT_PACKAGES": " ".join(scripts),
             "SAGE_DUMMY_PACKAGES": " ".join(one for one in everything if one not in self.packages),
             "SHELL": shutil.which("bash") or "/bin/bash",
             "prefix": str(self.local),
@@ -221,7 +247,8 @@ def next_patch_level(version: str) -> str:
 
 
 def _dependencies(recipe: Path) -> str:
-    line = (recipe / "dependencies").read_text(encoding="utf-8").partition("\n")[0]
+    path = recipe / "dependencies"
+    line = path.read_text(encoding="utf-8").partition("\n")[0] if path.exists() else ""
     line = line.partition("#")[0].strip()
     return line if "|" in line else f"{line} |"
 

@@ -71,7 +71,8 @@ class Scenario:
 
     def problems(self, point: Point) -> list[str]:
         """Kill it at a call, look, run it again, and return what is wrong."""
-        place = self._place
+        place, said = self._place, self._where / "said"
+        said.unlink(missing_ok=True)
         for path in (place.prefix, Path(f"{place.prefix}.build")):
             shutil.rmtree(path, ignore_errors=True)
         subprocess.run(["cp", "-a", self._kept, place.prefix], check=True)
@@ -82,6 +83,7 @@ class Scenario:
         found += violations_of_g1(site, hashes=not (self._before and self._after))
         found += [f"claims {one}" for one in place.untrue_claims()]
         there = versions(site, "shown")
+        recorded = [one.name for one in place.records.glob("[!.]*")]
         if self._before and self._after and not there:
             found.append("no version is there")
         action = "install" if self._action == "build" else self._action
@@ -91,6 +93,19 @@ class Scenario:
         wanted = [self._after] if self._after else []
         if versions(site, "shown") != wanted:
             found.append(f"afterwards there are {versions(site, 'shown')}")
+        told = said.read_text().split("\n") if said.exists() else []
+        steps = ["prerm", "postrm"] if self._before else []
+        steps = [f"{one} {self._before}" for one in steps]
+        steps += [f"postinst {self._after}"] if self._after else []
+        # Of a package that is whole, in the version wanted, nothing is run.
+        is_whole = recorded == [f"shown-{self._after}"]
+        found += [f"not run: {one}" for one in steps if one not in told and not is_whole]
+        scripts = place.prefix / "var/lib/sage/scripts/shown"
+        of = [one.read_text() for one in sorted(scripts.glob("*rm"))]
+        if len(of) != 2 * len(wanted) or not all(
+            f"PKG_VER={one}\n" in text for one in wanted for text in of
+        ):
+            found.append("not the scripts of the version that is there")
         share = place.prefix / "share/shown"
         if (sorted(one.name for one in share.iterdir()) if share.exists() else []) != wanted:
             found.append("other files are left or missing")
@@ -99,6 +114,7 @@ class Scenario:
             found.append(f"records: {list(place.records.iterdir())}")
         state = place.prefix / "var/lib/sage"
         left = [*(state / "unfinished").iterdir(), *state.glob("run-*")]
+        left += [one for one in scripts.glob("*") if one.name.startswith(".")]
         left += [one for one in (site / ".sagepip").iterdir() if one.name not in ("lock", "gate")]
         if self._action == "build":
             left += Path(f"{place.prefix}.build").iterdir()
@@ -107,6 +123,9 @@ class Scenario:
     def _recipe(self, version: str) -> None:
         modules = {"shown/__init__.py": f"version = {version}\n", f"shown/of_{version}.py": ""}
         self._place.wheel("shown", version, modules)
+        for step in ("prerm", "postrm", "postinst"):
+            script = self._place.recipes / "shown" / f"spkg-{step}.in"
+            script.write_text(f'echo "{step} $PKG_VER" >> {self._where}/said\n')
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -237,3 +238,50 @@ def test_every_kind_of_command_runs_from_the_zip_application(
 def test_the_same_content_gives_the_same_bytes(pyz: Path) -> None:
     """The archive tells neither when nor where it was made."""
     assert archive() == pyz.read_bytes()
+
+
+def test_what_the_zip_application_does_is_traced_and_told_by_it(
+    terminal: Terminal, tmp_path: Path, pyz: Path
+) -> None:
+    """Its commands under each name, those that it starts, failures and kills; in all forms."""
+    venv = VirtualEnvironment.create(tmp_path / "venv")
+    trace = tmp_path / "trace.jsonl"
+    terminal.environ |= {"SAGEPIP_TRACE": str(trace), "SAGEPIP_CACHE_DIR": str(tmp_path / "cache")}
+    start = (venv.python, "-I", pyz)
+    install = ("install", "--accept-bad-record", "zipped", project(tmp_path / "project"))
+    assert run(terminal, *start, *install).returncode == 0
+    assert run(terminal, *start, "install", tmp_path / "nothing.whl").returncode == 1
+    place = Place(Terminal(tmp_path / "spkg"))
+    recipe(place.recipes, "made", script="true\n")
+    assert run(terminal, *start, *place.words("install", "made")).returncode == 0
+    link = tmp_path / "sage-pip-uninstall"
+    link.symlink_to(pyz)
+    killed = run(terminal, *start, "lock", venv.root, "--", "sh", "-c", "kill -9 $PPID")
+    assert killed.returncode == -9
+    assert run(terminal, venv.python, "-I", link, "-y", "zipped").returncode == 0
+    del terminal.environ["SAGEPIP_TRACE"]
+
+    def told(*options: str) -> str:
+        done = run(terminal, *start, "trace", *options, trace)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert done.stdout == terminal.run("sagepip", "trace", *options, trace).stdout
+        return done.stdout
+
+    summary = json.loads(told("--json"))
+    commands = {one["label"].partition(" (in ")[0]: one for one in summary["commands"]}
+    installed = commands["install zipped 1"]
+    assert installed["program"] == "sagepip install"
+    assert {"start-up", "hook", "unpack", "commit"} <= installed["phases"].keys()
+    assert [one["status"] for one in summary["commands"]] == [0, 1, 0, 0, None, 0]
+    (lock,) = (one for one in summary["commands"] if one["status"] is None)
+    assert lock["unfinished"] == "command sh -c kill -9 $PPID"
+    assert commands["uninstall zipped 1"]["program"] == "sage-pip-uninstall"
+    (builder,) = (one for one in summary["commands"] if one["label"].startswith("build made-1"))
+    assert "install of made-1" in trace.read_text()
+    assert builder["phases"]["command"]["seconds"] > 0
+    assert "nothing.whl" in told()
+    timeline = tmp_path / "timeline.json"
+    told("--chrome", str(timeline))
+    assert json.loads(timeline.read_text())["traceEvents"]
+    assert trace.read_text().count('"event": "command"') == 6, "telling is not traced"

@@ -24,6 +24,7 @@ from tests.wheels import make_wheel
 TEMPLATES = {
     "build/make/Makefile.in": "SHELL = @SHELL@\nNONE = @UNHEARD_OF@\n"
     "BUILT = @SAGE_BUILT_PACKAGES@\nDUMMY = @SAGE_DUMMY_PACKAGES@\n"
+    "NORMAL = @SAGE_NORMAL_PACKAGES@\nSCRIPT = @SAGE_SCRIPT_PACKAGES@\n"
     "@SAGE_PACKAGE_VERSIONS@\n@SAGE_PACKAGE_DEPENDENCIES@\n@SAGE_PACKAGE_TREES@\n",
     "build/bin/sage-build-env-config.in": "MINOR=@PYTHON_MINOR@\n",
     "src/bin/sage-env-config.in": "SAGE_LOCAL=@prefix@\n",
@@ -72,10 +73,32 @@ def test_a_tree_is_configured_as_configure_would(tree: SageTree) -> None:
     assert "deps_six = | pip $(PYTHON)" in made
     assert "deps_demo = six $(BLAS) zlib | pip $(PYTHON)" in made
     assert "trees_demo = SAGE_VENV" in made
+    assert tree.record(tree.packages["six"]) == tree.venv / "var/lib/sage/installed/six-1.0"
     assert (tree.root / "src/bin/sage-env-config").read_text() == f"SAGE_LOCAL={tree.local}\n"
     assert (tree.root / "src/bin/sage-src-env-config").read_text() == f"SAGE_VENV={tree.venv}\n"
     minor = (tree.root / "build/bin/sage-build-env-config").read_text()
     assert minor == f"MINOR={sys.version_info.minor}\n"
+
+
+def test_script_packages_are_told_from_others_and_may_lie_elsewhere(tree: SageTree) -> None:
+    checksums = f"tarball=six-VERSION.tar.gz\nsha256={'0' * 64}\n"
+    (tree.recipes / "six/checksums.ini").write_text(checksums)
+    for one in ("package-version.txt", "dependencies"):
+        (tree.recipes / "zlib" / one).unlink()
+    tree.configure(["six", "zlib"], exactly=True)
+    made = (tree.root / "build/make/Makefile").read_text().splitlines()
+    assert made[4:6] == ["NORMAL = six", "SCRIPT = zlib"]
+    assert {"trees_six = SAGE_VENV", "trees_zlib = SAGE_LOCAL", "vers_zlib = none"} <= set(made)
+    record = tree.record(tree.packages["zlib"])
+    assert record == tree.local / "var/lib/sage/installed/zlib-none"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text('{"files": ["there", "gone"]}')
+    (tree.local / "there").touch()
+    problems = record_problems(tree)
+    assert problems == ["six: 0 installation records", "zlib-none: 1 recorded files missing: gone"]
+    tree.configure(["zlib"], exactly=True)
+    tree.go_on_to_next_edition()
+    assert tree.packages["zlib"].full_name == "zlib-none.p0"
 
 
 def make_sdist(path: Path, files: dict[str, bytes]) -> None:

@@ -15,6 +15,7 @@ from sagepip.cli.site_command import Form, print_lines, read_command_line
 from sagepip.cli.site_options import SAYING
 from sagepip.ground import console
 from sagepip.ground.errors import SagepipError, UsageError
+from sagepip.operations.spkg_checks import CHOICES, Checks
 
 if TYPE_CHECKING:
     from sagepip.operations.spkg_tree import SpkgTree
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 _DAMAGED = 4
 _ABOUT = """\
 Build packages from recipes in Sage's format and install them into a prefix, which becomes a virtual
-environment. ACTION is install, uninstall, list or check. install builds also what the packages
-need, in the order that GNU make finds; a second run goes on where the first one ended. check looks
-whether all that was installed is there. ACTION publish NAME STAGED, and withdraw NAME, are for
-sage-spkg and sage-spkg-uninstall in an adopted tree (sagepip adopt). See docs/spkg.md."""
+environment. ACTION is install, uninstall, list, check or test. install builds also what the
+packages need, in the order that GNU make finds; a second run goes on where the first one ended.
+check looks whether all that was installed is there; test runs the test suites of what is installed.
+ACTION publish NAME STAGED, and withdraw NAME, are for sage-spkg and sage-spkg-uninstall in an
+adopted tree (sagepip adopt). See docs/spkg.md."""
 
 
 def _text(name: str, dest: str, help_text: str, value: str) -> Option:
@@ -46,6 +48,15 @@ _HOW = (
     Option(("-j", "--jobs"), Kind.TEXT, Status.OWN, "jobs", "so many packages at a time", "N"),
     Option(("-k", "--keep-going"), Kind.ON, Status.OWN, "keep_going", "go on after a failure"),
     _text("--run", "run", "build, in the Makefile: where to write down what failed", "DIR"),
+    Option(
+        ("--check",),
+        Kind.TEXT,
+        Status.OWN,
+        "check",
+        "install: run the test suite of what is built; default: SAGE_CHECK, or no",
+        "yes|warn|no",
+        choices=CHOICES,
+    ),
     _on("--force", "force", "build the named ones though they are installed, all at once"),
     _on("--no-index", "no_index", "fetch nothing"),
     _on("--keep-existing", "keep_existing", "publish: leave all that an older version has"),
@@ -70,18 +81,22 @@ def run(invocation: Invocation) -> int:
         return 0
     action, *names = line.words or ("",)
     timeout = lock_timeout(line.settings, invocation.environ)
+    environ = invocation.environ
+    default = line.settings.text("check") or environ.get("SAGE_CHECK") or "no"
+    checks = Checks(default, environ.get("SAGE_CHECK_PACKAGES"))
     actions: dict[str, Callable[[SpkgTree, Settings, list[str]], int]] = {
-        "install": _install,
-        "build": _build,
-        "uninstall": _uninstall,
+        "install": partial(_install, checks=checks),
+        "build": partial(_build, timeout=timeout),
+        "uninstall": partial(_uninstall, timeout=timeout),
         "list": _list,
         "check": _check,
+        "test": _test,
         "publish": partial(_publish, timeout=timeout),
         "withdraw": partial(_withdraw, timeout=timeout),
     }
     if action not in actions:
         raise UsageError(f"no such action: {action or '(none)'}", advice="install, uninstall, …")
-    if not names and action in ("install", "build", "uninstall"):
+    if not names and action in ("install", "build", "uninstall", "test"):
         raise UsageError(f"nothing to {action}", advice="give NAMEs; see --help")
     return actions[action](_tree(line.settings, invocation), line.settings, names)
 
@@ -106,7 +121,13 @@ def _recipes(settings: Settings) -> str:
     return os.path.abspath(settings.text("recipes") or os.path.join("build", "pkgs"))
 
 
-def _install(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+def _root(settings: Settings) -> str:
+    """Return SAGE_ROOT, as far as there is one: the recipes lie in build/pkgs."""
+    recipes = _recipes(settings)
+    return os.path.dirname(os.path.dirname(recipes)) if os.path.isdir(recipes) else ""
+
+
+def _install(tree: SpkgTree, settings: Settings, names: list[str], *, checks: Checks) -> int:
     from sagepip.cli.messages import print_done
     from sagepip.operations.spkg_make import SpkgRequest, install_packages
 
@@ -122,6 +143,7 @@ def _install(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
             force=settings.flag("force"),
             keep_going=settings.flag("keep_going"),
             index=not settings.flag("no_index"),
+            checks=checks,
         )
     )
     if not built and console.verbosity >= 0:
@@ -129,7 +151,7 @@ def _install(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
     return 0
 
 
-def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+def _build(tree: SpkgTree, settings: Settings, names: list[str], *, timeout: float | None) -> int:
     """Build just these, whatever they need: what the Makefile calls."""
     from sagepip.cli.messages import print_done, print_notice
     from sagepip.operations.spkg_build import build_package
@@ -140,7 +162,13 @@ def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
         try:
             recipe = read_recipe(_recipes(settings), name)
             tree.make()
-            built = build_package(recipe, tree, index=not settings.flag("no_index"))
+            built = build_package(
+                recipe,
+                tree,
+                index=not settings.flag("no_index"),
+                check=settings.text("check") or "no",
+                lock_timeout=timeout,
+            )
         except SagepipError as error:
             if not run_directory:
                 raise
@@ -155,11 +183,13 @@ def _build(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
     return 0
 
 
-def _uninstall(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:
+def _uninstall(
+    tree: SpkgTree, settings: Settings, names: list[str], *, timeout: float | None
+) -> int:
     from sagepip.cli.messages import print_done
     from sagepip.operations.spkg_removal import remove_packages
 
-    removed = remove_packages(tree, names)
+    removed = remove_packages(tree, names, _root(settings), lock_timeout=timeout)
     print_done([f"Successfully uninstalled {one.name}-{one.version}" for one in removed])
     return 0
 
@@ -208,6 +238,17 @@ def _list(tree: SpkgTree, settings: Settings, _names: list[str]) -> int:
         state = "interrupted" if name in unfinished else state
         print_lines([f"{name} {recipe.version} ({state})"])
     return 0
+
+
+def _test(tree: SpkgTree, settings: Settings, names: list[str]) -> int:
+    from sagepip.operations.spkg_testing import run_test_suite
+
+    recipes, status = _recipes(settings), 0
+    for name in names:
+        version, result = run_test_suite(tree, name, recipes, _root(settings))
+        print_lines([f"{name} {version}: {result}"])
+        status |= result == "failed"
+    return status
 
 
 def _check(tree: SpkgTree, _settings: Settings, names: list[str]) -> int:

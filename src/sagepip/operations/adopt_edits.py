@@ -206,7 +206,7 @@ _EDITABLE = """\
 """
 
 _STORE = """\
-        $sudo sage-sagepip build --python "$(command -v python3)" \\
+        $sudo "$SAGE_ROOT"/build/bin/sage-sagepip build --python "$(command -v python3)" \\
             --outdir "${SAGE_DESTDIR}${SAGE_SPKG_WHEELS}" "$wheel" > /dev/null && \\
         $sudo rm -f "$wheel" || \\
 """

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 
-import sagepip
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.child_process import run_to_log
 from sagepip.build.hooks import jobserver_descriptors
-from sagepip.build.output_text import tail
 from sagepip.build.wheelhouse import store_wheel
 from sagepip.ground import console
-from sagepip.ground.errors import BuildError, SagepipError
-from sagepip.ground.filesystem import make_directories, remove_file, remove_tree, walk_files
+from sagepip.ground.errors import BuildError, SagepipError, TargetError
+from sagepip.ground.filesystem import (
+    make_directories,
+    remove_file,
+    remove_tree,
+    walk_files,
+)
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase, subject
-from sagepip.operations.spkg_change import Change, changing
+from sagepip.operations.spkg_change import KEEP, Change, changing
+from sagepip.operations.spkg_environment import ScriptsOf, write_commands
 from sagepip.operations.spkg_recipe import Recipe
 from sagepip.operations.spkg_removal import remove_superseded
-from sagepip.operations.spkg_tree import SpkgTree
+from sagepip.operations.spkg_scripts import HELPERS, KeptScripts, ScriptFailed, name_wheels
+from sagepip.operations.spkg_tree import SpkgTree, distribution_names, end_of_log
 from sagepip.operations.spkg_upstream import find_upstream
 from sagepip.operations.staged_copy import CopyRequest, staged_copy
-
-_COMMANDS = {
-    "sagepip": "sagepip",
-    "sage-pip-install": "sage_pip_install",
-    "sage-pip-uninstall": "sage_pip_uninstall",
-    "sage-staged-copy": "sage_staged_copy",
-    "sage-pip-lock": "sage_pip_lock",
-}
-_DROPPED = ("PIP_", "PYTHON", "SAGE_", "VIRTUAL_ENV", "PKG_NAME", "PKG_BASE", "PKG_VER", "DESTDIR")
-_LAST_LINES = 20
 
 
 class StepFailed(BuildError):
@@ -54,23 +47,6 @@ class StepFailed(BuildError):
         self.log = log
 
 
-def own_command(entry: str) -> list[str]:
-    """Return the command line that starts one of sagepip's console scripts.
-
-    Args:
-        entry: the function of :mod:`sagepip.cli.main`.
-    """
-    import site
-
-    home = os.path.dirname(os.path.dirname(os.path.abspath(sagepip.__file__)))
-    is_found = home in map(os.path.abspath, site.getsitepackages())
-    path = "" if is_found else f"sys.path.insert(0, {home!r}); "
-    name = next(name for name, one in _COMMANDS.items() if one == entry)
-    code = f"import sys; {path}sys.argv[0] = {name!r}; "
-    code += f"from sagepip.cli.main import {entry} as main; sys.exit(main())"
-    return [sys.executable, "-I", "-c", code]
-
-
 @dataclass(frozen=True)
 class Built:
     """What became of the building of a package.
@@ -84,13 +60,22 @@ class Built:
     by_another: bool
 
 
-def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool) -> Built:
+def build_package(
+    recipe: Recipe,
+    tree: SpkgTree,
+    *,
+    index: bool,
+    check: str = "no",
+    lock_timeout: float | None = None,
+) -> Built:
     """Fetch, unpack, patch, build, stage, publish and record a package.
 
     Args:
         recipe: which.
         tree: where.
         index: whether its upstream file may be fetched.
+        check: ``yes`` to run its test suite, ``warn`` to have a failure of it be a warning, ``no``.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
 
     Returns:
         What was done.
@@ -105,7 +90,7 @@ def build_package(recipe: Recipe, tree: SpkgTree, *, index: bool) -> Built:
     with changing(tree, recipe.name) as change:
         if _stamp(record) not in (before, None):
             return Built(recipe.full_name, True)
-        _Package(recipe, tree, change).build(index=index)
+        _Package(recipe, tree, change, check, lock_timeout).build(index=index)
         return Built(recipe.full_name, False)
 
 
@@ -118,7 +103,14 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 class _Package:
-    def __init__(self, recipe: Recipe, tree: SpkgTree, change: Change) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        tree: SpkgTree,
+        change: Change,
+        check: str,
+        lock_timeout: float | None,
+    ) -> None:
         self._recipe = recipe
         self._tree = tree
         self._change = change
@@ -128,9 +120,17 @@ class _Package:
         self._bin = os.path.join(self._place, "bin")
         self._package = os.path.join(self._place, "package")
         self._log = tree.log(recipe.full_name)
+        self._check = check
+        self._lock_timeout = lock_timeout
+        self._is_published = False
+        root = os.path.dirname(os.path.dirname(os.path.dirname(recipe.directory)))
+        self._owner = ScriptsOf(tree, recipe.name, recipe.version, root)
+        earlier = change.earlier.version if change.earlier else ""
+        self._older = KeptScripts(ScriptsOf(tree, recipe.name, earlier, root), change)
+        self._own = KeptScripts(self._owner, change, check=check)
 
     def build(self, *, index: bool) -> None:
-        recipe, tree = self._recipe, self._tree
+        recipe = self._recipe
         subject(f"build {recipe.full_name}")
         remove_tree(self._place)
         with open(self._log, "wb"):
@@ -141,19 +141,30 @@ class _Package:
                 self._unpack(index=index)
             for step in ("preinst", "build", "install"):
                 self._run_script(step)
-            self._drop_lib64()
+            self._drop_unwanted()
+            if self._change.earlier is not None:
+                step = "prerm"
+                self._older.run_before_removal()
             step = "publish"
             files = self._publish()
-            for step in ("pipinst", "postinst"):
-                self._run_script(step)
+            step = "pipinst"
+            self._run_script(step)
+            step = "withdraw"
+            self._end_older(files)
+            step = "postinst"
+            self._run_script(step)
+            step = "check"
+            tested = self._test()
         except SagepipError as error:
             raise self._failed(step, error) from error
         except OSError as error:
             raise self._failed(step, BuildError(f"{error.filename}: {error.strerror}")) from error
-        if self._change.earlier is not None:
-            remove_superseded(tree, recipe.name, self._change.earlier.files, files)
-        self._change.finish(files, version=recipe.version)
-        remove_tree(self._place)
+        self._change.finish(files, version=recipe.version, test_result=tested)
+        if os.environ.get("SAGE_KEEP_BUILT_SPKGS") == "yes":
+            with open(os.path.join(self._place, KEEP), "wb"):
+                pass
+        else:
+            remove_tree(self._place)
 
     def _unpack(self, *, index: bool) -> None:
         recipe = self._recipe
@@ -163,7 +174,8 @@ class _Package:
         # What some build systems put into lib64 belongs into lib.
         make_directories(os.path.join(self._staged, "lib"))
         os.symlink("lib", os.path.join(self._staged, "lib64"))
-        self._write_commands()
+        write_commands(self._bin)
+        self._refuse_what_cannot_be_built()
         if recipe.upstream is None:
             return
         path = find_upstream(recipe, recipe.upstream, self._tree.upstream, index=index)
@@ -180,17 +192,32 @@ class _Package:
             if done.returncode:
                 raise BuildError(f"the patch {patch} does not apply")
 
-    def _drop_lib64(self) -> None:
+    def _refuse_what_cannot_be_built(self) -> None:
+        recipe = self._recipe
+        if recipe.upstream is None and not self._has_script("install"):
+            is_pip = recipe.file("requirements.txt") is not None
+            kind = "is for pip" if is_pip else "stands for what the system has"
+            advice = "install its requirements.txt with sage-pip-install -r" if is_pip else ""
+            raise TargetError(
+                f"{recipe.name} {kind}: it has neither an upstream file nor spkg-install.in",
+                advice=advice or "install that; SPKG.rst may say how",
+            )
+        for name in os.listdir(self._package):
+            if name.startswith("spkg-") and name.endswith(".in"):
+                with open(os.path.join(self._package, name), "rb") as stream:
+                    if stream.read(2) == b"#!":
+                        problem = f"{name} begins with #!, but it is read by bash"
+                        raise TargetError(problem, advice="remove that line, or .in from the name")
+
+    def _drop_unwanted(self) -> None:
         path = os.path.join(self._staged, "lib64")
         if os.path.islink(path):
             remove_file(path)
-
-    def _write_commands(self) -> None:
-        for name, entry in _COMMANDS.items():
-            path = os.path.join(self._bin, name)
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write(f'#!/bin/sh\nexec {shlex.join(own_command(entry))} "$@"\n')
-            os.chmod(path, 0o755)
+        lib = os.path.join(self._staged, "lib")
+        # libtool's notes name what was there when the library was built.
+        for one in os.listdir(lib) if os.path.isdir(lib) else ():
+            if one.endswith(".la"):
+                remove_file(os.path.join(lib, one))
 
     def _run_script(self, step: str) -> None:
         name = f"spkg-{step}"
@@ -203,8 +230,7 @@ class _Package:
             if step == "install" and upstream is not None and upstream.is_wheel:
                 self._run(step, ["/bin/sh", "-c", "exec sage-pip-install dist/*.whl"])
         else:
-            helpers = os.path.join(os.path.dirname(__file__), "spkg_helpers.sh")
-            self._run(step, ["bash", "-c", '. "$0"; . "$1"', helpers, body])
+            self._run(step, ["bash", "-c", '. "$0"; . "$1"', HELPERS, body])
 
     def _run(self, step: str, command: Sequence[str]) -> None:
         environ = self._environ()
@@ -229,62 +255,81 @@ class _Package:
             raise BuildError(f"exit status {status}")
 
     def _environ(self) -> Mapping[str, str]:
-        recipe, tree = self._recipe, self._tree
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
-        path = [self._bin, os.path.join(tree.prefix, "bin"), environ.get("PATH", os.defpath)]
-        return {
-            **environ,
-            "PATH": os.pathsep.join(path),
-            "MAKE": "make",
-            "UNAME": os.uname().sysname,
-            "SAGE_ROOT": os.path.dirname(os.path.dirname(os.path.dirname(recipe.directory))),
-            "SAGE_LOCAL": tree.prefix,
-            "SAGE_INST_LOCAL": tree.prefix,
-            "SAGE_VENV": tree.prefix,
-            "SAGE_SHARE": os.path.join(tree.prefix, "share"),
-            "SAGE_DESTDIR": self._destdir,
-            "SAGE_DESTDIR_LOCAL": self._staged,
-            "SAGE_SPKG_WHEELS": tree.wheels,
-            "SAGE_SPKG_INST": tree.records,
-            "SAGE_SPKG_SCRIPTS": tree.scripts,
-            "SAGE_LOGS": tree.logs,
-            "SAGE_DISTFILES": tree.upstream,
-            "SAGE_BUILD_DIR": tree.builds,
-            "SAGE_PKG_DIR": self._package,
-            "SAGE_NUM_THREADS": os.environ.get("SAGE_NUM_THREADS", "1"),
-            "PKG_NAME": recipe.full_name,
-            "PKG_BASE": recipe.name,
-            "PKG_VER": recipe.version,
-            "PKG_VERSION": recipe.version,
-        }
+        environ = self._owner.environ(self._bin, self._check)
+        if not self._is_published:
+            environ["SAGE_DESTDIR"] = self._destdir
+            environ["SAGE_DESTDIR_LOCAL"] = self._staged
+        return {**environ, "SAGE_PKG_DIR": self._package}
 
     def _publish(self) -> list[str]:
-        files = sorted(os.path.relpath(path, self._staged) for path, _ in walk_files(self._staged))
+        upstream = self._recipe.upstream
+        wheel = upstream.file_name if upstream is not None and upstream.is_wheel else ""
+        name_wheels(self._owner, self._staged, wheel)
+        files = _files_below(self._staged)
         self._change.begin(self._recipe.version, files)
         try:
             if os.listdir(self._staged):
-                staged_copy(CopyRequest(self._staged, self._tree.prefix, move=True))
+                staged_copy(
+                    CopyRequest(
+                        self._staged,
+                        self._tree.prefix,
+                        move=True,
+                        lock_timeout=self._lock_timeout,
+                    )
+                )
         except BaseException:
             # It was rolled back, unless an interrupt came after its end.
             if all(os.path.lexists(os.path.join(self._staged, one)) for one in files):
                 self._change.take_back()
             raise
-        upstream = self._recipe.upstream
-        if upstream is not None and upstream.is_wheel:
+        if wheel:
             # Those that come later find it among the build requirements.
-            store_wheel(os.path.join(self._package, "dist", upstream.file_name), self._tree.wheels)
+            store_wheel(os.path.join(self._package, "dist", wheel), self._tree.wheels)
+        self._is_published = True
         return files
 
+    def _end_older(self, files: Sequence[str]) -> None:
+        """Remove what only an older version had, and put our scripts in the place of its own."""
+        recipe, earlier = self._recipe, self._change.earlier
+        if earlier is not None:
+            # It would uninstall the distribution by which the new version has replaced the old.
+            if not distribution_names(files) and not self._has_script("pipinst"):
+                self._older.run_or_warn("piprm", "distributions may be left")
+            remove_superseded(
+                self._tree, recipe.name, earlier.files, files, lock_timeout=self._lock_timeout
+            )
+            self._older.run_or_warn("postrm", "files or settings may be left")
+        self._own.replace(recipe, self._package)
+
+    def _has_script(self, step: str) -> bool:
+        plain = os.path.join(self._package, f"spkg-{step}")
+        return self._recipe.file(f"spkg-{step}.in") is not None or os.access(plain, os.X_OK)
+
+    def _test(self) -> str:
+        """Run the test suite, if that is wanted; return what Sage's records say of it."""
+        if self._check == "no":
+            return ""
+        if not self._own.has("check"):
+            return "not available"
+        try:
+            self._own.run("check", places=(self._package,))
+        except ScriptFailed as error:
+            if self._check != "warn":
+                raise
+            problem = f"Failures testing package {self._recipe.full_name} (ignored)"
+            console.warn(f"{problem}: {error.problem} ({error.advice})")
+            return "failed"
+        return "passed"
+
     def _failed(self, step: str, error: SagepipError) -> StepFailed:
+        log = error.log if isinstance(error, ScriptFailed) else self._log
         return StepFailed(
             f"{self._recipe.full_name} failed in its step {step}: {error.problem}",
-            advice=error.advice or f"see {self._log}; what it was built from is in {self._place}",
-            output=end_of_log(self._log),
-            log=self._log,
+            advice=error.advice or f"see {log}; what it was built from is in {self._place}",
+            output=end_of_log(log),
+            log=log,
         )
 
 
-def end_of_log(path: str) -> str:
-    """Return the last lines of a package's log, with its path above them."""
-    lines = tail(path, lines=_LAST_LINES)
-    return f"--- the end of {path}\n{lines}\n---" if lines else ""
+def _files_below(directory: str) -> list[str]:
+    return sorted(os.path.relpath(path, directory) for path, _ in walk_files(directory))

@@ -25,6 +25,9 @@ from sagepip.operations.spkg_tree import Record, SpkgTree, read_record, write_js
 from sagepip.transaction.flock import lock_error
 from sagepip.transaction.owner_mark import await_directory, seize_directory
 
+KEEP = ".keep"
+"""What lies in the directory of a build that the user wants to keep."""
+
 _NOTE = "note"
 _KEPT = "record"
 
@@ -40,18 +43,24 @@ class Change:
     Attributes:
         earlier: what is there of the package: its record, or the note of a change that was broken
             off; None if there is nothing.
+        place: a directory for what belongs to the change; what is left in it goes.
     """
 
     def __init__(self, tree: SpkgTree, name: str, descriptor: int) -> None:
         self.descriptor = descriptor
         self._tree = tree
         self._name = name
-        self._place = os.path.join(tree.unfinished, name)
-        self._note = os.path.join(self._place, _NOTE)
-        self._kept = os.path.join(self._place, _KEPT)
-        _remove_parts(self._place)
+        self.place = os.path.join(tree.unfinished, name)
+        self._note = os.path.join(self.place, _NOTE)
+        self._kept = os.path.join(self.place, _KEPT)
+        _remove_parts(self.place)
         self._record = tree.find_records().get(name)
         self.earlier = self._record or read_record(self._note)
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether what is there is what a kill or a failure has left."""
+        return self.earlier is not None and self._record is None
 
     def begin(self, version: str, files: Iterable[str]) -> None:
         """Take the record away; from now on the note tells what may be there.
@@ -72,16 +81,19 @@ class Change:
         if self.earlier is None or self._record is not None:
             remove_file(self._note)
 
-    def finish(self, files: Iterable[str] | None = None, *, version: str = "") -> None:
+    def finish(
+        self, files: Iterable[str] | None = None, *, version: str = "", test_result: str = ""
+    ) -> None:
         """Write the new record, if there is one; drop the note.
 
         Args:
             files: what is there now, relative to the prefix; None if nothing is.
             version: its version.
+            test_result: what became of its test suite.
         """
         if files is not None:
-            part = os.path.join(self._place, "new")
-            write_json(part, self._name, version, files)
+            part = os.path.join(self.place, "new")
+            write_json(part, self._name, version, files, test_result)
             publish_file(part, os.path.join(self._tree.records, f"{self._name}-{version}"))
         remove_file(self._kept)
         remove_file(self._note)
@@ -134,7 +146,9 @@ def sweep(tree: SpkgTree) -> None:
         # Again, under the lock.
         record = records.get(name)
         if record is not None and os.path.exists(record.path):
-            remove_tree(os.path.join(tree.builds, f"{name}-{record.version}"))
+            built_in = os.path.join(tree.builds, f"{name}-{record.version}")
+            if not os.path.exists(os.path.join(built_in, KEEP)):
+                remove_tree(built_in)
             for one in (_KEPT, _NOTE):
                 remove_file(os.path.join(place, one))
         _remove_parts(place)
@@ -146,7 +160,7 @@ def _remove_parts(place: str) -> None:
     """Remove what was being written when its writer was killed."""
     for one in os.listdir(place):
         if one not in (_NOTE, _KEPT):
-            remove_file(os.path.join(place, one))
+            remove_tree(os.path.join(place, one))
 
 
 def _lock(place: str) -> int:

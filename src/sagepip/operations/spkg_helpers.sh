@@ -94,7 +94,12 @@ sdh_store_wheel() {
     _sdh_find_wheel
     sagepip build "$wheel" || sdh_die "cannot store $wheel"
     rm -f "$wheel"
-    wheel=$SAGE_SPKG_WHEELS/${wheel##*/}
+    # The wheels of what is installed are added when it is published.
+    local directory=$SAGE_DESTDIR$SAGE_SPKG_SCRIPTS/$PKG_BASE name=${wheel##*/}
+    wheel=$SAGE_SPKG_WHEELS/$name
+    mkdir -p "$directory" &&
+        echo "${name%%-*} @ file://$wheel" >> "$directory/spkg-requirements.txt" ||
+        sdh_die "cannot record $wheel"
 }
 
 sdh_build_and_store_wheel() { sdh_build_wheel "$@" && sdh_store_wheel .; }

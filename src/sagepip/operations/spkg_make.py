@@ -11,11 +11,12 @@ from sagepip.ground import console
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
-from sagepip.operations.spkg_build import end_of_log, own_command
 from sagepip.operations.spkg_change import sweep
+from sagepip.operations.spkg_checks import Checks
+from sagepip.operations.spkg_environment import own_command
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, closure
 from sagepip.operations.spkg_run import Failure, new_run
-from sagepip.operations.spkg_tree import SpkgTree
+from sagepip.operations.spkg_tree import SpkgTree, end_of_log
 
 _SHOWN = 5
 """How many names, or ends of logs, an error shows."""
@@ -33,6 +34,7 @@ class SpkgRequest:
         force: build also those that are installed.
         keep_going: after a failure go on with what does not depend on it.
         index: whether upstream files may be fetched.
+        checks: whose test suites are run.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,7 @@ class SpkgRequest:
     force: bool = False
     keep_going: bool = False
     index: bool = True
+    checks: Checks = Checks()
 
 
 def install_packages(request: SpkgRequest) -> list[str]:
@@ -59,7 +62,7 @@ def install_packages(request: SpkgRequest) -> list[str]:
     """
     tree = request.tree
     names = [one for one in request.names if one != PYTHON]
-    packages = closure(request.recipes, names)
+    packages = closure(request.recipes, names, request.checks)
     tree.make()
     sweep(tree)
     forced = set(names) if request.force else set()
@@ -158,7 +161,8 @@ def makefile(
                 _quoted(records[one]) for one in recipe.needs_only_there if one in records
             ]
         lines.append(f"{_quoted(records[name])}: {' '.join(needs)} | {' '.join(only_there)}")
-        lines.append(f"\t+exec {command} {shlex.quote(name)} 2>&{stderr}")
+        check = request.checks.of(name)
+        lines.append(f"\t+exec {command} --check {check} {shlex.quote(name)} 2>&{stderr}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,8 +17,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
-from sagepip.operations.spkg_removal import distribution_names
-from sagepip.operations.spkg_tree import SpkgTree
+from sagepip.operations.spkg_tree import SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import Withdrawn, withdraw_files
 from sagepip.operations.staged_copy import CopyReport, CopyRequest, staged_copy
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.operations.spkg_checks import Checks
 
 PYTHON = "python3"
 """The one name that stands for an interpreter: the system's, in a virtual environment."""
@@ -84,13 +85,14 @@ class Recipe:
         return [os.path.join(directory, one) for one in names if one.endswith(".patch")]
 
 
-def read_recipe(recipes: str, name: str, *, wanted_by: str = "") -> Recipe:
+def read_recipe(recipes: str, name: str, *, wanted_by: str = "", is_tested: bool = False) -> Recipe:
     """Read one recipe.
 
     Args:
         recipes: the directory of all recipes.
         name: which.
         wanted_by: the package that needs it, for the message.
+        is_tested: whether it needs also what its test suite needs.
 
     Raises:
         UsageError: there is none of that name.
@@ -103,7 +105,7 @@ def read_recipe(recipes: str, name: str, *, wanted_by: str = "") -> Recipe:
             f"no recipe of {name}{by} in {recipes}", advice="see sagepip spkg list, or --recipes"
         )
     version = (_text(directory, "package-version.txt") or "none").strip()
-    needs, only_there = _dependencies(_text(directory, "dependencies"), os.path.abspath(recipes))
+    needs, only_there = _dependencies(directory, is_tested=is_tested)
     return Recipe(
         name,
         directory,
@@ -115,12 +117,13 @@ def read_recipe(recipes: str, name: str, *, wanted_by: str = "") -> Recipe:
     )
 
 
-def closure(recipes: str, names: Iterable[str]) -> dict[str, Recipe]:
+def closure(recipes: str, names: Iterable[str], checks: Checks | None = None) -> dict[str, Recipe]:
     """Read recipes and those of all that they need, what is needed first.
 
     Args:
         recipes: the directory of all recipes.
         names: which.
+        checks: whose test suites are run: these need more.
 
     Raises:
         UsageError, TargetError: as of :func:`read_recipe`; or they need each other.
@@ -137,7 +140,8 @@ def closure(recipes: str, names: Iterable[str]) -> dict[str, Recipe]:
                 f"{recipes}: packages need each other: {circle}", advice="correct dependencies"
             )
         under_way.append(name)
-        recipe = read_recipe(recipes, name, wanted_by=wanted_by)
+        is_tested = checks is not None and checks.of(name) != "no"
+        recipe = read_recipe(recipes, name, wanted_by=wanted_by, is_tested=is_tested)
         for one in recipe.all_needs:
             visit(one, name)
         under_way.pop()
@@ -174,10 +178,17 @@ def _text(directory: str, name: str) -> str:
         raise TargetError(f"cannot read {path}: {error}", advice="correct the recipe") from error
 
 
-def _dependencies(text: str, recipes: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Read the first line: what is needed, a bar, what has only to be there."""
-    before, _, after = text.partition("\n")[0].partition("#")[0].partition("|")
+def _dependencies(directory: str, *, is_tested: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Read first lines: what is needed, a bar, what has only to be there; more files of that."""
+    recipes = os.path.dirname(directory)
+    before, _, after = _first_line(directory, "dependencies").partition("|")
+    for more in ("order_only", "check") if is_tested else ("order_only",):
+        after += " " + _first_line(directory, f"dependencies_{more}")
     return tuple(_names(before, recipes)), tuple(_names(after, recipes))
+
+
+def _first_line(directory: str, name: str) -> str:
+    return _text(directory, name).partition("\n")[0].partition("#")[0]
 
 
 def _names(text: str, recipes: str) -> Iterable[str]:
@@ -197,10 +208,8 @@ def _upstream(directory: str, version: str) -> Upstream | None:
     text = _text(directory, "checksums.ini")
     if not text.strip():
         return None
-    # A patch level (1.2.p0) is Sage's own.
-    plain = re.sub(r"\.p\d+$", "", version)
     found = [
-        Upstream(one.get("tarball", "").replace("VERSION", plain), one.get("sha256", "").lower())
+        Upstream(_file_name(one.get("tarball", ""), version), one.get("sha256", "").lower())
         for one in _blocks(text)
     ]
     for one in found:
@@ -214,6 +223,16 @@ def _upstream(directory: str, version: str) -> Upstream | None:
         )
     # Wheels of several platforms, say.
     return found[0] if len(found) == 1 else next(filter(_suits, found), found[0])
+
+
+def _file_name(pattern: str, version: str) -> str:
+    """Put a version and its parts into a file name."""
+    # A patch level (1.2.p0) is Sage's own.
+    plain = re.sub(r"\.p\d+$", "", version)
+    parts = plain.split(".")
+    values = {"": plain} | dict(zip(("_MAJOR", "_MINOR", "_MICRO"), parts, strict=False))
+    variable = re.compile(r"\$\{VERSION(_MAJOR|_MINOR|_MICRO|)\}|VERSION(_MAJOR|_MINOR|_MICRO|)")
+    return variable.sub(lambda found: values.get(found[1] or found[2] or "", found[0]), pattern)
 
 
 def _blocks(text: str) -> list[dict[str, str]]:

@@ -8,29 +8,35 @@ from contextlib import ExitStack
 
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
-from sagepip.ground.filesystem import (
-    make_directories,
-    remove_file,
-    remove_tree,
-)
+from sagepip.ground.filesystem import make_directories, remove_file
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_change import Change, changing
-from sagepip.operations.spkg_tree import Record, SpkgTree
+from sagepip.operations.spkg_environment import ScriptsOf
+from sagepip.operations.spkg_scripts import KeptScripts
+from sagepip.operations.spkg_tree import Record, SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import withdraw_files
 
 
-def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
+def remove_packages(
+    tree: SpkgTree, names: Iterable[str], root: str = "", *, lock_timeout: float | None = None
+) -> list[Record]:
     """Uninstall packages, also what is there of packages whose change was broken off.
+
+    Their own scripts run before and after: ``prerm`` of all of them, any of which may object, then
+    ``piprm``; when the files are gone ``postrm``. Failures of these two are warnings.
 
     Args:
         tree: where.
         names: which; what is said of those that are not installed is a warning.
+        root: SAGE_ROOT, for scripts that name none; an empty string if it is not known.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
 
     Returns:
         The records of those that were installed, and are not any more.
 
     Raises:
         UsageError: the prefix has no packages.
+        ScriptFailed: a ``prerm`` objects; nothing was changed.
         SagepipError: nothing was changed (see :mod:`sagepip.ground.errors`).
     """
     if not os.path.isdir(tree.records):
@@ -46,11 +52,22 @@ def remove_packages(tree: SpkgTree, names: Iterable[str]) -> list[Record]:
                 console.warn(f"Skipping {name} as it is not installed in {tree.prefix}.")
             else:
                 found[change] = change.earlier
-        _remove(tree, found)
+        scripts = {
+            change: KeptScripts(ScriptsOf(tree, one.name, one.version, root), change)
+            for change, one in found.items()
+        }
+        for kept in scripts.values():
+            kept.run_before_removal()
+        _remove(tree, found, scripts, lock_timeout)
         return list(found.values())
 
 
-def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
+def _remove(
+    tree: SpkgTree,
+    found: Mapping[Change, Record],
+    scripts: Mapping[Change, KeptScripts],
+    lock_timeout: float | None,
+) -> None:
     removed = list(found.values())
     going = {one.name for one in removed}
     staying = {
@@ -61,16 +78,19 @@ def _remove(tree: SpkgTree, found: Mapping[Change, Record]) -> None:
     try:
         for change, record in found.items():
             change.begin(record.version, ())
+        for kept in scripts.values():
+            kept.run_or_warn("piprm", "distributions may be left")
         files = {one for record in removed for one in record.files} - staying
-        withdraw_files(tree.prefix, files, ", ".join(sorted(going)))
+        withdraw_files(tree.prefix, files, ", ".join(sorted(going)), lock_timeout=lock_timeout)
     except BaseException:
         if all(_is_there(tree, path) for path in whole):
             for change in found:
                 change.take_back()
         raise
     _forget_wheels(tree, distributions)
-    for change, record in found.items():
-        remove_tree(os.path.join(tree.scripts, record.name))
+    for change in found:
+        scripts[change].run_or_warn("postrm", "files or settings may be left")
+        scripts[change].drop()
         change.finish()
 
 
@@ -79,7 +99,12 @@ def _is_there(tree: SpkgTree, path: str) -> bool:
 
 
 def remove_superseded(
-    tree: SpkgTree, name: str, before: Iterable[str], files: Iterable[str]
+    tree: SpkgTree,
+    name: str,
+    before: Iterable[str],
+    files: Iterable[str],
+    *,
+    lock_timeout: float | None = None,
 ) -> None:
     """Remove what only an older version of a package had; the new one is published.
 
@@ -88,25 +113,15 @@ def remove_superseded(
         name: the package.
         before: what may be there of older versions.
         files: the new version's files.
+        lock_timeout: seconds to wait for the locks of the prefix, or None for ever.
     """
     before, files = set(before), set(files)
     others = {one for other, r in tree.find_records().items() if other != name for one in r.files}
     stays = set(distribution_names(files))
     # Of a project that goes on, publishing has replaced the metadata.
     old = {one for one in before - files - others if stays.isdisjoint(distribution_names([one]))}
-    withdraw_files(tree.prefix, old, f"the older {name}")
+    withdraw_files(tree.prefix, old, f"the older {name}", lock_timeout=lock_timeout)
     _forget_wheels(tree, set(distribution_names(before)) - stays)
-
-
-def distribution_names(files: Iterable[str]) -> list[str]:
-    """Return the normalised names of the distributions whose metadata is among files."""
-    found = []
-    for path in files:
-        directory, name = os.path.split(path)
-        above = os.path.basename(directory)
-        if name == "METADATA" and above.endswith(".dist-info"):
-            found.append(canonical_name(above.partition("-")[0]))
-    return found
 
 
 def _forget_wheels(tree: SpkgTree, names: Iterable[str]) -> None:

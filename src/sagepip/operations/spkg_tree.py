@@ -8,9 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterable
 
+from sagepip.build.output_text import tail
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories, publish_file
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.project_names import canonical_name
+
+_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ class SpkgTree:
         return found
 
 
-def write_json(path: str, name: str, version: str, files: Iterable[str]) -> Record:
+def write_json(
+    path: str, name: str, version: str, files: Iterable[str], test_result: str = ""
+) -> Record:
     """Write what is known of a package, complete or not at all.
 
     Args:
@@ -130,12 +136,14 @@ def write_json(path: str, name: str, version: str, files: Iterable[str]) -> Reco
         name: the package.
         version: its version.
         files: its files, relative to the prefix.
+        test_result: what became of its test suite.
     """
     record = Record(name, version, tuple(sorted(files)), path)
     content = {
         "package_name": name,
         "package_version": version,
         "installer": "sagepip",
+        "test_result": test_result,
         "files": list(record.files),
     }
     descriptor, part = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
@@ -163,3 +171,20 @@ def read_record(path: str) -> Record | None:
         raise TargetError(
             f"cannot read the installation record {path}: {error}", advice="install it again"
         ) from error
+
+
+def distribution_names(files: Iterable[str]) -> list[str]:
+    """Return the normalised names of the distributions whose metadata is among files."""
+    found = []
+    for path in files:
+        directory, name = os.path.split(path)
+        above = os.path.basename(directory)
+        if name == "METADATA" and above.endswith(".dist-info"):
+            found.append(canonical_name(above.partition("-")[0]))
+    return found
+
+
+def end_of_log(path: str) -> str:
+    """Return the last lines of a package's log, with its path above them."""
+    lines = tail(path, lines=_LAST_LINES)
+    return f"--- the end of {path}\n{lines}\n---" if lines else ""

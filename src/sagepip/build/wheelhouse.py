@@ -202,7 +202,6 @@ def _sweep(directory: str) -> None:
 def _publish(files: Mapping[str, str]) -> None:
     """Copy files to hidden names beside their final ones, then rename them."""
     import shutil
-    import uuid
 
     written: dict[str, str] = {}
     published: list[str] = []
@@ -210,7 +209,8 @@ def _publish(files: Mapping[str, str]) -> None:
         for path, final in files.items():
             if os.path.isdir(final):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
-            temporary = os.path.join(os.path.dirname(final), f".sagepip-{uuid.uuid4().hex}.part")
+            name = f".sagepip-{os.urandom(16).hex()}.part"
+            temporary = os.path.join(os.path.dirname(final), name)
             # Not tempfile: its files are private, and only the kernel knows umask and default ACLs.
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             written[temporary] = final

@@ -6,8 +6,9 @@ RecursionError at a depth that depends on who calls it. A comparison may have no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.requirements import Requirement
@@ -16,9 +17,45 @@ if TYPE_CHECKING:
 _MOST_DEPTH = 50
 _SHOWN_CHARACTERS = 80
 
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_CLAUSE = r"(?:==|!=|<=|>=|<|>)[ \t]*[0-9]+(?:\.[0-9]+)*"
+_PLAIN = re.compile(
+    rf"[ \t]*({_NAME})[ \t]*"
+    rf"(?:\[[ \t]*({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)[ \t]*\][ \t]*)?"
+    rf"({_CLAUSE}(?:[ \t]*,[ \t]*{_CLAUSE})*)?[ \t]*"
+)
+_BLANKS = str.maketrans("", "", " \t")
+_NUMBERS = "0123456789."
+
 
 class BadRequirement(ValueError):
     """Why a text is no requirement, or no marker; one line."""
+
+
+def plain_spelling(text: str) -> str:
+    """Return a requirement in the spelling of ``packaging``, which it is not worth loading for.
+
+    Args:
+        text: anything.
+
+    Returns:
+        ``str(parse_requirement(text))`` for a name, perhaps with extras, and different comparisons
+        with versions that are nothing but numbers; an empty string for all else.
+    """
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return ""
+    name, extras, clauses = (one and one.translate(_BLANKS) for one in match.groups())
+    parts = sorted(clauses.split(",")) if clauses else []
+    if len({one.rstrip(_NUMBERS) for one in parts}) < len(parts):
+        return ""  # of clauses that mean the same one is left out
+    within = ",".join(sorted(set(extras.split(",")))) if extras else ""
+    return name + (f"[{within}]" if within else "") + ",".join(parts)
+
+
+def is_name(text: str) -> bool:
+    """Whether a requirement is nothing but the name of a project."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def parse_requirement(text: object) -> Requirement:

@@ -6,8 +6,6 @@ RecursionError at a depth that depends on who calls it. A comparison may have no
 
 from __future__ import annotations
 
-import re
-
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -17,15 +15,8 @@ if TYPE_CHECKING:
 _MOST_DEPTH = 50
 _SHOWN_CHARACTERS = 80
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_CLAUSE = r"(?:==|!=|<=|>=|<|>)[ \t]*[0-9]+(?:\.[0-9]+)*"
-_PLAIN = re.compile(
-    rf"[ \t]*({_NAME})[ \t]*"
-    rf"(?:\[[ \t]*({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)[ \t]*\][ \t]*)?"
-    rf"({_CLAUSE}(?:[ \t]*,[ \t]*{_CLAUSE})*)?[ \t]*"
-)
-_BLANKS = str.maketrans("", "", " \t")
-_NUMBERS = "0123456789."
+_COMPARISONS = frozenset({"==", "!=", "<=", ">=", "<", ">"})
+_BLANKS = " \t"
 
 
 class BadRequirement(ValueError):
@@ -42,20 +33,39 @@ def plain_spelling(text: str) -> str:
         ``str(parse_requirement(text))`` for a name, perhaps with extras, and different comparisons
         with versions that are nothing but numbers; an empty string for all else.
     """
-    match = _PLAIN.fullmatch(text)
-    if match is None:
+    start = min((at for one in "<>=!" if (at := text.find(one)) >= 0), default=len(text))
+    name, bracket, rest = text[:start].strip(_BLANKS).partition("[")
+    name = name.rstrip(_BLANKS)
+    if not is_name(name):
         return ""
-    name, extras, clauses = (one and one.translate(_BLANKS) for one in match.groups())
-    parts = sorted(clauses.split(",")) if clauses else []
-    if len({one.rstrip(_NUMBERS) for one in parts}) < len(parts):
-        return ""  # of clauses that mean the same one is left out
-    within = ",".join(sorted(set(extras.split(",")))) if extras else ""
-    return name + (f"[{within}]" if within else "") + ",".join(parts)
+    if bracket:
+        extras = {one.strip(_BLANKS) for one in rest.removesuffix("]").split(",")}
+        if not rest.endswith("]") or not all(map(is_name, extras)):
+            return ""
+        name += f"[{','.join(sorted(extras))}]"
+    if start == len(text):
+        return name
+    clauses: dict[str, str] = {}
+    for one in text[start:].split(","):
+        clause = one.strip(_BLANKS)
+        version = clause.lstrip("<>=!")
+        comparison = clause.removesuffix(version)
+        version = version.lstrip(_BLANKS)
+        # Of clauses that mean the same one is left out.
+        if comparison not in _COMPARISONS or comparison in clauses or not _is_release(version):
+            return ""
+        clauses[comparison] = version
+    return name + ",".join(sorted(map("".join, clauses.items())))
 
 
 def is_name(text: str) -> bool:
     """Whether a requirement is nothing but the name of a project."""
-    return re.fullmatch(_NAME, text) is not None
+    inner = text.replace("-", "").replace("_", "").replace(".", "")
+    return text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()
+
+
+def _is_release(text: str) -> bool:
+    return text.isascii() and all(map(str.isdigit, text.split(".")))
 
 
 def parse_requirement(text: object) -> Requirement:

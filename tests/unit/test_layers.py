@@ -17,7 +17,7 @@ LAYERS = ["cli", "operations", "build", "staging", "transaction", "ground"]
 OWNERS = {
     "fcntl": {"transaction/flock.py"},
     "filelock": {"transaction/flock.py"},
-    "installer": {"staging/unpack.py"},
+    "installer": {"staging/installer_library.py"},
     "build": {"build/build_library.py"},
 }
 CHANGING_CALLS = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import lock_timeout
 from sagepip.cli.option import Kind, Option, Status
@@ -19,6 +17,7 @@ from sagepip.cli.site_options import (
 from sagepip.ground import console
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.operations.doctor import DoctorReport
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +11,10 @@ from types import FrameType
 from sagepip.cli import messages
 from sagepip.ground import timing
 from sagepip.ground.errors import SagepipError
+from sagepip.ground.signals import signal
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_NAMES: dict[int, str] = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+_ENDING = tuple(_NAMES)
 _OURS = ("sagepip", "build", "filelock", "installer", "packaging", "pip", "pyproject_hooks")
 _RESTARTS = "SAGEPIP_RESTARTS"
 _MOST_RESTARTS = 3
@@ -45,7 +46,7 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
     restarts = os.environ.pop(_RESTARTS, "0")
     for signum in _ENDING:
         # One that is ignored, as under nohup, stays so.
-        if signal.getsignal(signum) is signal.SIG_DFL:
+        if signal.getsignal(signum) == signal.SIG_DFL:
             signal.signal(signum, _raise_terminated)
     try:
         status = action()
@@ -56,7 +57,7 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         messages.print_problem("interrupted", debug=debug)
         return _die_by(signal.SIGINT)
     except Terminated as ended:
-        messages.print_problem(f"ended by {signal.Signals(ended.signum).name}", debug=debug)
+        messages.print_problem(f"ended by {_NAMES[ended.signum]}", debug=debug)
         return _die_by(ended.signum)
     except BrokenPipeError:
         # Nobody reads what is said: there is nobody to tell. The change was rolled back.

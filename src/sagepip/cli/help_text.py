@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from sagepip.cli.option import Option
@@ -26,14 +25,14 @@ def help_text(
         without_effect: options that are accepted for pip's sake.
     """
     width = max(_columns(), 60)
-    parts = [f"Usage: {usage}", "", textwrap.fill(about, width)]
+    parts = [f"Usage: {usage}", "", _filled(about, width)]
     for title, options in groups:
         parts += ["", f"{title}:", *(_entry(option, width) for option in options)]
     names = ", ".join(option.name for option in without_effect)
     if names:
         parts += [
             "",
-            textwrap.fill(f"Accepted without effect: {names}.", width, break_on_hyphens=False),
+            _filled(f"Accepted without effect: {names}.", width),
         ]
     return "\n".join(parts) + "\n"
 
@@ -57,8 +56,20 @@ def _entry(option: Option, width: int) -> str:
     elif option.takes_value is None:
         names += f"[={option.metavar}]"
     indent = " " * _COLUMN
-    text = textwrap.wrap(option.help, width, initial_indent=indent, subsequent_indent=indent)
+    text = _filled(option.help, width, indent)
     if len(names) + 3 < _COLUMN:
-        text[0] = f"  {names}".ljust(_COLUMN) + text[0].lstrip()
-        return "\n".join(text)
-    return "\n".join([f"  {names}", *text])
+        return f"  {names}".ljust(_COLUMN) + text.lstrip()
+    return f"  {names}\n{text}"
+
+
+def _filled(text: str, width: int, indent: str = "") -> str:
+    """Return a text in lines, as textwrap does, which brings in regular expressions."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and len(indent) + len(line) + len(word) >= width:
+            lines.append(indent + line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n".join([*lines, indent + line])

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.cli import messages
 from sagepip.cli.commands import Invocation
@@ -19,6 +18,7 @@ from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import replace
 from sagepip.operations.option_words import read_words
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.transaction.lock_files import LockFiles
 

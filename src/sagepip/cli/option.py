@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import cached_property
 
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_enum import Enum
 
 
 class Kind(Enum):

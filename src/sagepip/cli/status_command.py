@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sagepip.cli.commands import Invocation
 from sagepip.cli.site_command import Form, find_site, print_json, print_lines, read_command_line
 from sagepip.cli.site_options import JSON, SAYING, TARGET, where_options
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.operations.status import SiteStatus
 

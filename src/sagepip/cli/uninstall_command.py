@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,7 @@ from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground.errors import UsageError
 from sagepip.ground.timing import START_UP, phase
 
-_NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])")
+_NAME = r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])"
 
 
 def run(invocation: Invocation) -> int:
@@ -76,18 +75,29 @@ def run(invocation: Invocation) -> int:
 
 def _names(words: Sequence[str], settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the projects: of a requirement, only the name counts, as for pip."""
-    from sagepip.operations.requirements_file import read_requirements
-
     texts = list(words)
     files = settings.items("requirement")
     for path in files:
+        from sagepip.operations.requirements_file import read_requirements
+
         texts += [line.text for line in read_requirements(path, environ).requirements]
     if not words and not files:
         raise UsageError("nothing to uninstall", advice="give a NAME or -r FILE; see --help")
     names = []
     for text in texts:
-        match = _NAME.match(text)
+        if _is_plain(text):
+            names.append(text)
+            continue
+        import re
+
+        match = re.match(_NAME, text)
         if match is None:
             raise UsageError(f"not the name of a project: {text}", advice="give names, not files")
         names.append(match[1])
     return tuple(dict.fromkeys(names))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is nothing but a name."""
+    letters = text.replace("-", "").replace("_", "").replace(".", "")
+    return text.isascii() and letters.isalnum() and text[0].isalnum() and text[-1].isalnum()

@@ -38,6 +38,10 @@ class DeferredName:
         """Return an attribute of it."""
         return getattr(self._found(), name)
 
+    def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[object, ...]:
+        """Return what a class is derived from that names it as a base."""
+        return (self._found(),)
+
     def _found(self) -> Any:
         module, name = self._where
         return getattr(_imported(module), name)

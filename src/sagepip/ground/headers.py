@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-_FIELD_NAME = re.compile(r"[A-Za-z0-9-]+")
+_OF_FIELD_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
 
 class Headers:
@@ -34,7 +33,7 @@ class Headers:
                     self._fields[-1] = (name, f"{value}\n{line.strip()}")
                 continue
             name, colon, value = line.partition(":")
-            self.is_odd |= not colon or not _FIELD_NAME.fullmatch(name)
+            self.is_odd |= not (colon and name) or bool(name.strip(_OF_FIELD_NAMES))
             if colon:
                 self._fields.append((name.strip().lower(), value.strip()))
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 
 _MOUNTS = "/proc/self/mountinfo"
-# The fifth field of a line is the mount point; blanks and the like in it are octal.
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def is_mounted_below(directory: str) -> bool | None:
@@ -25,8 +22,15 @@ def is_mounted_below(directory: str) -> bool | None:
     except OSError:
         return None
     prefix = os.fsencode(directory).rstrip(b"/") + b"/"
+    # The fifth field of a line is the mount point.
     points = [line.split(b" ", 5)[4] for line in lines if line.count(b" ") > 4]
-    return not points or any(
-        _ESCAPE.sub(lambda found: bytes((int(found[1], 8),)), one).startswith(prefix)
-        for one in points
-    )
+    return not points or any(_unescaped(one).startswith(prefix) for one in points)
+
+
+def _unescaped(point: bytes) -> bytes:
+    """Return a path as it is; blanks and the like are octal in the table."""
+    if b"\\" not in point:
+        return point
+    import re
+
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes((int(found[1], 8),)), point)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-_RUNS = re.compile(r"[-_.]+")
+_DASHES = str.maketrans("_.", "--")
 
 
 def canonical_name(name: str) -> str:
@@ -13,4 +11,7 @@ def canonical_name(name: str) -> str:
     ``packaging.utils`` has the same function, but with it come the tags of wheels, subprocess and
     logging: a tenth of the time of a small installation.
     """
-    return _RUNS.sub("-", name).lower()
+    name = name.translate(_DASHES)
+    while "--" in name:
+        name = name.replace("--", "-")
+    return name.lower()

@@ -11,9 +11,12 @@ import os
 import sys
 import sysconfig
 from collections.abc import Mapping
-from typing import Any
 
 from sagepip.ground import interpreter_probe
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 # Lines of a .pth file that may bring in directories of distributions.
 _PATH_WORDS = ("site-packages", "dist-packages", "addsitedir", "sys.path")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.staging.wheel import WheelMetadata
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True)

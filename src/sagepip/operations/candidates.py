@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
@@ -33,6 +32,7 @@ from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.wheel import read_wheel_metadata
 from sagepip.transaction.site_view import SiteView, visible_directories
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 

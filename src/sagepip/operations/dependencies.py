@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
@@ -13,6 +12,7 @@ from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 from sagepip.transaction.site_view import SiteView, active_requirements
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 

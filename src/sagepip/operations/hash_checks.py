@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
 
 from sagepip.build.hashes import (
     ADVICE,
@@ -23,6 +22,9 @@ from sagepip.operations.targets import (
     Target,
     WheelFile,
 )
+
+# What stands for itself in the path of a URL (RFC 3986); nearly all paths are made of it.
+_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/"
 
 
 def check_stated_hashes(targets: Iterable[Target], checking: HashChecking) -> None:
@@ -91,7 +93,11 @@ def lines_of(requirement: str, targets: Sequence[Target]) -> list[str]:
 
 def file_url(path: str) -> str:
     """Return the URL of a file or directory."""
-    return "file://" + quote(os.fsencode(path))
+    if path.strip(_UNRESERVED):  # there is something else in it
+        from urllib.parse import quote
+
+        path = quote(os.fsencode(path))
+    return f"file://{path}"
 
 
 def _problem_of_archive(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
+from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.timing import phase, take
@@ -20,12 +20,9 @@ from sagepip.operations.recover import lock_homes, tidy_destination
 from sagepip.operations.remembered_bytecode import remembered_bytecode
 from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEntry
 from sagepip.operations.request import InstallRequest
-from sagepip.operations.unchanged import is_installed_intact
 from sagepip.operations.work_directory import WorkDirectory
-from sagepip.staging.unpack import stage_wheel
 from sagepip.transaction.installed import InstalledDistribution, find_installed
 from sagepip.transaction.locks import SiteLocks
-from sagepip.transaction.planner import Planner
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
@@ -101,6 +98,10 @@ def _without_unchanged(
         return list(candidates), []
     directories = request.destination.metadata_directories
     installed = find_installed(directories, [one.metadata.name for one in candidates])
+    if not installed:
+        return list(candidates), []
+    from sagepip.operations.unchanged import is_installed_intact
+
     wanted: list[Candidate] = []
     unchanged: list[UnchangedEntry] = []
     for candidate in candidates:
@@ -124,6 +125,10 @@ def _without_unchanged(
 def _publish(
     request: InstallRequest, candidates: Sequence[Candidate], unchanged: Sequence[UnchangedEntry]
 ) -> InstallReport:
+    # Loaded before anything is begun: sagepip may be replacing itself.
+    import sagepip.staging.unpack
+    import sagepip.transaction.planner  # noqa: F401
+
     destination = request.destination
     # What a --root, --prefix or --target names may not be there yet; its resolved form is asked
     # for once, before anything is made.
@@ -153,6 +158,8 @@ def _publish(
 def _stage(
     request: InstallRequest, candidates: Sequence[Candidate], transaction: Transaction
 ) -> list[StagedDistribution]:
+    from sagepip.staging.unpack import stage_wheel
+
     staged = []
     for candidate in candidates:
         console.detail(f"staging {candidate.wheel}")
@@ -160,7 +167,7 @@ def _stage(
         if candidate.requested:
             additional["REQUESTED"] = b""
         if candidate.direct_url is not None:
-            additional["direct_url.json"] = json.dumps(candidate.direct_url).encode()
+            additional["direct_url.json"] = json_text(candidate.direct_url).encode()
         name, python = canonical_name(candidate.metadata.name), request.destination.python
         remembered = (
             remembered_bytecode(name, python) if request.compile_bytecode else nullcontext()
@@ -191,6 +198,8 @@ def _commit(
     request: InstallRequest, staged: Sequence[StagedDistribution], transaction: Transaction
 ) -> Sequence[InstalledDistribution]:
     """Publish what is staged; return what it replaced."""
+    from sagepip.transaction.planner import Planner
+
     destination = request.destination
     planner = Planner(
         transaction.area,
@@ -233,6 +242,8 @@ def _entry(candidate: Candidate, replaced: tuple[str, ...], files: int) -> Insta
 
 
 def _write_report(request: InstallRequest, report: InstallReport) -> None:
+    import json
+
     text = json.dumps(report.as_json(request.destination.python.markers), indent=2)
     if request.report == "-" or request.report is None:
         sys.stdout.write(text + "\n")

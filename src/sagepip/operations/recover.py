@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
 from sagepip.transaction.journal import has_state
 from sagepip.transaction.recovery import Recovered, tidy
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from sagepip.build.hashes import ALGORITHMS, parse_hash
 from sagepip.ground import console
@@ -25,6 +24,7 @@ from sagepip.operations.targets import (
     WheelFile,
 )
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.requirements import Requirement

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
@@ -18,6 +17,10 @@ from sagepip.transaction.observation import SiteLook, SiteObservation
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,20 @@ between the code of a source at two places is the path that is embedded in it, a
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import struct
 import zlib
 from functools import cache
-from typing import BinaryIO, NamedTuple
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import publish_file, remove_file
+from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.owner_mark import share_directory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _MAGIC = b"sagepip bytecode 1\n"
 # sha256 of the source; where its code lies, its length and checksum; where the path belongs in it
@@ -31,6 +34,8 @@ _END = struct.Struct("<QII")
 _SHORT_ASCII = b"zZ"
 _REFERENCE = 0x80
 _LONGEST = 255
+# From the alphabet of base64 in RECORD to the usual one.
+_STANDARD = str.maketrans("-_", "+/")
 
 
 class _Entry(NamedTuple):
@@ -192,8 +197,8 @@ def _key(digest: str) -> bytes:
     if algorithm != "sha256":
         return b""
     try:
-        key = base64.urlsafe_b64decode(value + "=")
-    except binascii.Error:
+        key = binascii.a2b_base64(value.translate(_STANDARD) + "=")
+    except ValueError:  # binascii.Error, or not ASCII
         return b""
     return key if len(key) == 32 else b""
 

@@ -19,7 +19,6 @@ import os
 import signal
 import struct
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, cast
@@ -218,6 +217,8 @@ def _nameless() -> BinaryIO:
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):
             return open(os.memfd_create("sagepip"), "w+b")
+    import tempfile
+
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 

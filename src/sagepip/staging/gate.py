@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
@@ -15,7 +14,9 @@ from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.versions import is_same_version
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.staging.wheel import WheelMetadata
 
@@ -67,8 +68,6 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
     Raises:
         TargetError: METADATA is of an unknown major version, or its name or version differ.
     """
-    from packaging.version import Version
-
     for field in ("Metadata-Version", "Name", "Version"):
         if len(headers.get_all(field)) > 1:
             raise TargetError(f"{wheel}: METADATA states {field} twice", advice=_MALFORMED)
@@ -86,7 +85,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
             advice="do not rename wheels; build it again",
         )
     try:
-        same = Version(headers.get("Version") or "") == Version(version)
+        same = is_same_version(headers.get("Version") or "", version)
     except ValueError as error:
         raise TargetError(
             f"{wheel}: METADATA says version {headers.get('Version')}: {error}", advice=_MALFORMED
@@ -298,8 +297,6 @@ def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
 
 def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
     """Return the ``.data`` directory, which need not be spelt as the file name is."""
-    from packaging.version import Version
-
     own = []
     for top in sorted({name.partition("/")[0] for name in names}):
         stem = top.removesuffix(".data")
@@ -308,6 +305,8 @@ def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -
         if metadata.is_own(stem):
             own.append(top)
             continue
+        from packaging.version import Version
+
         try:
             Version(stem.rpartition("-")[2] if "-" in stem else "")
         except ValueError:

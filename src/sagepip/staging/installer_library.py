@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sagepip.ground.deferred_modules import DeferredModules
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.staging import zip_library  # noqa: F401 (installer would import all of zipfile)
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "base64": {},
     "configparser": {"ConfigParser": None},
     "csv": {},
+    "dataclasses": {"dataclass": dataclass, "field": field},
     "email.message": {"Message": None},
     "email.parser": {"FeedParser": _WheelReader},
     "email.policy": {"compat32": None},
     "hashlib": {},
     "importlib.resources": {"files": None},
-    "inspect": {},
 }
 with DeferredModules("installer", _STAND_INS):
     import installer  # noqa: F401

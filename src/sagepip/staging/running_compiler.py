@@ -10,9 +10,9 @@ import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from sagepip.ground.filesystem import make_directory
+from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.compile_workers import CompileWorkers
 from sagepip.staging.new_files import write_all

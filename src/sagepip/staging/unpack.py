@@ -11,13 +11,14 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
+from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging import gate
 from sagepip.staging.bytecode import Compilation, cache_path
 from sagepip.staging.bytecode_memory import BytecodeMemory

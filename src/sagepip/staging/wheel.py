@@ -12,6 +12,7 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.versions import is_same_version
 from sagepip.staging.archive_file import ArchiveFile
 from sagepip.staging.zip_library import zipfile
 
@@ -79,13 +80,11 @@ class WheelMetadata:
 
     def is_own(self, stem: str) -> bool:
         """Whether ``NAME-VERSION`` is name and version of the file name, maybe spelt otherwise."""
-        from packaging.version import Version
-
         name, _, version = stem.rpartition("-")
         if canonical_name(name) != canonical_name(self.file_name):
             return False
         try:
-            return version == self.file_version or Version(version) == Version(self.file_version)
+            return version == self.file_version or is_same_version(version, self.file_version)
         except ValueError:
             return False
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, RecoveryError
+from sagepip.ground.signals import signal
 from sagepip.transaction.journal import journal_path, remove_journal, write_journal
 from sagepip.transaction.steps import Plan, Replace, Retire, Step, Swap
 
@@ -148,7 +148,7 @@ def signals_deferred() -> Iterator[SignalMask]:
     Yields:
         What was held back before.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main_thread():
         yield frozenset()  # only the main thread runs handlers
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED)
@@ -161,7 +161,7 @@ def signals_deferred() -> Iterator[SignalMask]:
 @contextmanager
 def signals_masked(mask: SignalMask) -> Iterator[None]:
     """Hold back no other signals than those of a mask, for a part of such a body."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main_thread():
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -169,3 +169,9 @@ def signals_masked(mask: SignalMask) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _is_main_thread() -> bool:
+    """Whether this is the thread that runs the handlers of signals."""
+    threading = sys.modules.get("threading")  # nobody has started another without it
+    return threading is None or threading.current_thread() is threading.main_thread()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sagepip.ground.errors import LockError
+from sagepip.ground.signals import signal
 
 _NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -103,7 +102,7 @@ def wait_bounded(
     """
     # The duplicate shares the lock, and is the thread's to close if the lock comes too late.
     waiter = _Waiter(os.dup(descriptor), _operation(shared))
-    waiter.start()
+    waiter.thread.start()
     try:
         while True:
             left = reminder if deadline is None else min(reminder, deadline - time.monotonic())
@@ -116,7 +115,7 @@ def wait_bounded(
     except BaseException:
         waiter.abandon()
         raise
-    waiter.join()  # a thread that lingers could be handed the signals meant for the caller
+    waiter.thread.join()  # a thread that lingers could be handed the signals meant for the caller
     if waiter.error is not None:
         raise waiter.error
     return True
@@ -163,11 +162,13 @@ def _other_owner(path: str) -> str:
     return f"user {owner}"
 
 
-class _Waiter(threading.Thread):
+class _Waiter:
     """Takes a blocking flock in the background, and gives it back if nobody wants it any more."""
 
     def __init__(self, descriptor: int, operation: int) -> None:
-        super().__init__(daemon=True, name="sagepip-lock-waiter")
+        import threading  # few have to wait
+
+        self.thread = threading.Thread(target=self._wait, daemon=True, name="sagepip-lock-waiter")
         self.done = threading.Event()
         self.error: OSError | None = None
         self._descriptor = descriptor
@@ -175,7 +176,7 @@ class _Waiter(threading.Thread):
         self._handover = threading.Lock()
         self._abandoned = False
 
-    def run(self) -> None:
+    def _wait(self) -> None:
         # A signal that came here would be lost: to the main thread, and to its sigwait.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
@@ -223,6 +222,8 @@ def _name_and_version(metadata_path: str) -> tuple[str, str]:
     if extension == ".egg-link":
         return canonical_name(stem), ""
     if extension == ".egg-info":
+        import re
+
         stem = re.sub(r"-py\d[^-]*(-.*)?$", "", stem)
     name, _, version = stem.partition("-")
     if "-" in version:

@@ -11,12 +11,12 @@ points to it, so that whoever comes to any of them finds it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 
 from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import Identity, make_link, open_regular, publish_file, remove_file
+from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
@@ -95,7 +95,7 @@ def format_journal(
         plan: what it is going to do.
         others: the other sites whose locks it is carried out under.
     """
-    body = json.dumps(
+    body = json_text(
         {
             "transaction": transaction,
             "owner": Holder.current().line().decode().strip(),
@@ -178,6 +178,8 @@ def read_journal(site: str) -> Journal | None:
     body = body.removesuffix(b"\n")
     if sha256(body).hexdigest().encode() != fields[2]:
         raise _bad(path, "its checksum is wrong")
+    import json
+
     try:
         read = json.loads(body)
         plan = Plan(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 
 from sagepip.ground.project_names import canonical_name
 
 # In the first lines of what "setup.py develop" writes: 'Name' or 'Name==1.0'.
-_MARK = re.compile(rb"^# EASY-INSTALL(?:-[A-Z]+)*-SCRIPT: '([A-Za-z0-9._-]+)", re.MULTILINE)
+_MARK = rb"^# EASY-INSTALL(?:-[A-Z]+)*-SCRIPT: '([A-Za-z0-9._-]+)"
 _MARKED_BYTES = 1024
 
 
@@ -30,7 +29,12 @@ def marked_scripts(directory: str, name: str) -> list[str]:
 def _marked_name(path: str) -> str | None:
     try:
         with open(path, "rb") as stream:
-            match = _MARK.search(stream.read(_MARKED_BYTES))
+            head = stream.read(_MARKED_BYTES)
     except OSError:
         return None
+    if b"# EASY-INSTALL" not in head:
+        return None
+    import re
+
+    match = re.search(_MARK, head, re.MULTILINE)
     return canonical_name(match[1].decode("ascii")) if match else None

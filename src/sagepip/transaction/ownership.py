@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections.abc import Collection, Iterable
@@ -21,7 +20,6 @@ from sagepip.transaction.territory import OutOfBounds, Territory
 CACHE_DIRECTORY = "__pycache__"
 CLOCK_TICK_SECONDS = 0.02
 # module.cpython-311.opt-1.pyc → module; pytest appends its version, dots included.
-_BYTECODE_NAME = re.compile(r"(?P<module>.+?)\.[a-z]+-?\d[^/]*\.pyc")
 
 
 def owned_files(distribution: InstalledDistribution, territory: Territory) -> set[str]:
@@ -110,8 +108,21 @@ def bytecode_source(path: str) -> str | None:
     parent, name = os.path.split(path)
     if os.path.basename(parent) != CACHE_DIRECTORY:
         return None
-    match = _BYTECODE_NAME.fullmatch(name)
-    return os.path.join(os.path.dirname(parent), match["module"] + ".py") if match else None
+    module = _compiled_module(name)
+    return os.path.join(os.path.dirname(parent), module + ".py") if module else None
+
+
+def _compiled_module(name: str) -> str:
+    """Return ``a`` of ``a.cpython-311.opt-1.pyc``; nothing of what is not named like that."""
+    stem = name.removesuffix(".pyc")
+    dot = stem.find(".", 1)
+    while stem != name and dot > 0:
+        tag = stem[dot + 1 :]
+        version = tag.lstrip("abcdefghijklmnopqrstuvwxyz")
+        if version != tag and version.removeprefix("-")[:1].isdecimal():
+            return stem[:dot]
+        dot = stem.find(".", dot + 1)
+    return ""
 
 
 class OwnedTree(NamedTuple):

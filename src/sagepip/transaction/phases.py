@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from enum import IntEnum
 
 from sagepip.ground.errors import ConflictError
+from sagepip.ground.light_enum import Enum
 from sagepip.transaction.steps import MakeDirectory, Step
 from sagepip.transaction.territory import Territory
 
 
-class Phase(IntEnum):
+class Phase(Enum):
     """When a step comes (DESIGN.md, Commit protocol, 5 to 7)."""
 
     DIRECTORIES = 0
@@ -39,7 +39,7 @@ class PhasedSteps:
     @property
     def in_order(self) -> list[Step]:
         """The steps in order."""
-        return [step for _, step in sorted(self._steps, key=lambda pair: pair[0])]
+        return [step for _, step in sorted(self._steps, key=lambda pair: pair[0].value)]
 
     def add(self, live: str, step: Step) -> None:
         """Add a step about a live path, in the phase of its kind."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
@@ -313,6 +312,10 @@ class Planner:
 
     def _may_overwrite(self, live: str) -> bool:
         """Whether the user allowed this very file to be replaced."""
+        if not self._overwrite:
+            return False
+        from fnmatch import fnmatch
+
         roots = [*self._territory.module_roots, self._territory.data_root]
         below = [live[len(root) + 1 :] for root in roots if live.startswith(root + os.sep)]
         return any(fnmatch(path, one) for path in below for one in self._overwrite)

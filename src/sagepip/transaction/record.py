@@ -6,7 +6,6 @@ RECORD is that of the recording-installed-projects specification.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
@@ -18,7 +17,7 @@ _SIZE_DIGITS = 20
 _PATH_CHARACTERS = 4096
 _DIGEST_CHARACTERS = 512
 # With anything else in it a field stands for itself.
-_SPECIAL = re.compile(r"[^-+\w./=@~]", re.ASCII)
+_PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+./=@~"
 
 
 class RecordRow(NamedTuple):
@@ -102,13 +101,13 @@ def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:
     """Write the rows of a RECORD, sorted by path."""
-    import csv
-    import io
-
     lines = []
     for path, digest, size in sorted(rows, key=itemgetter(0)):
         text = "" if size is None else size
-        if _SPECIAL.search(path) or _SPECIAL.search(digest):
+        if path.strip(_PLAIN) or digest.strip(_PLAIN):  # there is something else in it
+            import csv
+            import io
+
             stream = io.StringIO()
             writer = csv.writer(stream, lineterminator="\n")
             if "\r" in path + digest:  # before Python 3.13 not quoted unless it ends lines

@@ -143,6 +143,8 @@ def tidy(site: str, lock_timeout: float | None, *, asked: bool = False) -> Recov
     recovered = None
     homes: Sequence[str] = [site]
     while asked or os.path.lexists(journal_path(site)):
+        import json  # noqa: F401 (to read it: nothing is to be imported under the lock)
+
         with SiteLocks(homes).hold(lock_timeout):
             try:
                 recovered = recover(site, announce=not asked, held=homes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
@@ -12,6 +11,7 @@ from sagepip.ground.requirements import parse_requirement
 from sagepip.transaction.installed import InstalledDistribution, select_installed
 from sagepip.transaction.metadata_names import scan_metadata
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from sagepip.ground.errors import TargetError
@@ -12,6 +11,7 @@ from sagepip.ground.filesystem import (
     make_directories,
     make_directory,
 )
+from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
@@ -220,7 +220,7 @@ class StagingArea:
             base = os.path.join(above, elsewhere_name(self.directory))
             # Written down first: whoever sweeps after a kill must find it.
             with open(os.path.join(self.directory, ELSEWHERE), "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(base) + "\n")
+                stream.write(json_text(base) + "\n")
         root = StagingRoot(
             live_root, os.path.join(base, f"new-{number}"), os.path.join(base, f"trash-{number}")
         )
@@ -245,6 +245,8 @@ def elsewhere(directory: str) -> list[str]:
             lines = stream.read().splitlines()
     except FileNotFoundError:
         return []
+    import json
+
     found = []
     for line in lines:
         try:

@@ -7,7 +7,6 @@ what a wheel brings, and what an installed RECORD claims. Neither is to be trust
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -159,7 +158,7 @@ class Territory:
         live = within.prefix + name
         if name.startswith(STATE_DIRECTORY):
             return f"{live} is sagepip's own"
-        if within.holds_scripts and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
+        if within.holds_scripts and _is_interpreter(name):
             return f"{live} is the name of an interpreter"
         if name == "pyvenv.cfg" and within.prefix == self.data_root.rstrip(os.sep) + os.sep:
             return f"{live} configures the interpreter"
@@ -234,3 +233,11 @@ def _check_within(roots: Sequence[LiveRoot], destdir: str) -> None:
                 f"{root.path} leads out of --root {destdir}, to {root.resolved}",
                 advice="a link in the DESTDIR points to the live tree; remove it",
             )
+
+
+def _is_interpreter(name: str) -> bool:
+    if name[:2].lower() != "py":
+        return False
+    import re
+
+    return bool(re.fullmatch(_INTERPRETER, name, re.IGNORECASE))

@@ -38,6 +38,7 @@ from sagepip.staging.installer_library import (
 )
 from sagepip.staging.members import Member
 from sagepip.staging.new_files import write_new
+from sagepip.staging.private_places import PrivatePlaces
 from sagepip.staging.room import check_room
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
@@ -146,17 +147,10 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     metadata = read_wheel_metadata(wheel)
     compilation = Compilation(destination.python) if compile_bytecode else None
     writer = _Writer(wheel, metadata, destination, compilation)
-    roots = [os.path.normpath(path) for path in vars(destination.scheme).values()]
+    places = PrivatePlaces(wheel, destination)
 
     def placement(final: str) -> _Placed:
-        if not any(final.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-            raise TargetError(f"{wheel}: {final} lies outside the environment")
-        live = destination.live(final)
-        os.makedirs(os.path.dirname(live), exist_ok=True)
-        # Build requirements may bring the same file (tests/__init__.py); the later one wins, as
-        # with pip. The file may be a hard link: it is replaced, not written to.
-        remove_file(live)
-        return _Placed(live)
+        return _Placed(places.path(final))
 
     try:
         _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)

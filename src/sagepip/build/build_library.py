@@ -12,6 +12,7 @@ import os
 from contextlib import nullcontext
 from importlib import import_module
 
+from sagepip.build.scratch import ScratchDirectory
 from sagepip.ground.deferred_modules import DeferredModules
 from sagepip.staging import zip_library  # noqa: F401 (build would import all of zipfile)
 
@@ -41,6 +42,19 @@ class _Files:
         return os.path.join(self._path, name)
 
 
+class _HookDirectory:
+    """A directory for what a hook is told and answers, in place of one of ``tempfile``'s."""
+
+    def __enter__(self) -> str:
+        """Make it; one of a process that was killed is swept."""
+        self._directory = ScratchDirectory("hook-")
+        return self._directory.path
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self._directory.remove()
+
+
 def _as_file(path: str) -> AbstractContextManager[str]:
     return nullcontext(path)
 
@@ -54,6 +68,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "packaging.requirements": {"InvalidRequirement": None, "Requirement": None},
     "packaging.utils": {"canonicalize_name": None},
     "platform": {},
+    "tempfile": {"TemporaryDirectory": _HookDirectory},
 }
 with DeferredModules("build", _STAND_INS):
     import build  # noqa: F401

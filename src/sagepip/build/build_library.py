@@ -68,6 +68,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "packaging.requirements": {"InvalidRequirement": None, "Requirement": None},
     "packaging.utils": {"canonicalize_name": None},
     "platform": {},
+    "shutil": {},
     "tempfile": {"TemporaryDirectory": _HookDirectory},
 }
 with DeferredModules("build", _STAND_INS):

@@ -88,7 +88,25 @@ def make_all_scenarios(wheels: Path) -> list[Scenario]:
     ]
     without = [replace(one, name=f"{one.name}, no exchange", exchange=False) for one in plain]
     copies = make_copy_scenarios(wheels, plain)
-    return [*plain, *_two_sites_scenarios(wheels), *elsewhere, *without, *copies]
+    rebuilt = _rebuilt_scenario(wheels)
+    return [*plain, rebuilt, *_two_sites_scenarios(wheels), *elsewhere, *without, *copies]
+
+
+def _rebuilt_scenario(wheels: Path) -> Scenario:
+    """Make a wheel, and the same with one directory changed: the rest stays as it is."""
+    files: dict[str, str | bytes] = {
+        "alpha/__init__.py": "VALUE = 1\n",
+        "alpha/stays.py": "STAYS = True\n",
+        "alpha/sub/__init__.py": "",
+        "alpha/sub/data.bin": bytes(range(256)) * 40,
+        "alpha/sub/gone.py": "OLD = True\n",
+        "alpha_single.py": "VALUE = 1\n",
+    }
+    changed = files | {"alpha/sub/__init__.py": "# new\n", "alpha/sub/data.bin": b"new"}
+    del changed["alpha/sub/gone.py"]
+    first = make_wheel(wheels / "first", "alpha", "1", files)
+    second = make_wheel(wheels / "second", "alpha", "1", changed)
+    return Scenario("reinstall, one directory differs", (first,), (second,), "alpha")
 
 
 def make_copy_scenarios(wheels: Path, plain: Sequence[Scenario]) -> list[Scenario]:

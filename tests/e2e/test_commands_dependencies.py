@@ -89,12 +89,12 @@ def test_upgrade_and_force(terminal: Terminal, house: Path, fresh: VirtualEnviro
     assert done.stdout == f"{SATISFIED}leaf==1 in {fresh.site}\n"
     assert installed(terminal.install("-U", "leaf", settings=settings)) == {"leaf-2"}
     assert versions(fresh.site, "leaf") == ["2"]
-    inode = (fresh.site / "leaf.py").stat().st_ino
+    inode = (fresh.site / "leaf-2.dist-info").stat().st_ino
     done = terminal.install("-U", "leaf", settings=settings)
     assert done.stdout == f"{SATISFIED}leaf==2 in {fresh.site}\n"
-    assert (fresh.site / "leaf.py").stat().st_ino == inode
+    assert (fresh.site / "leaf-2.dist-info").stat().st_ino == inode
     assert installed(terminal.install("--force-reinstall", "leaf", settings=settings)) == {"leaf-2"}
-    assert (fresh.site / "leaf.py").stat().st_ino != inode
+    assert (fresh.site / "leaf-2.dist-info").stat().st_ino != inode
     assert installed(terminal.install("needs-old", settings=settings)) == {"needs_old-1", "leaf-1"}
 
 

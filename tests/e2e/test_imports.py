@@ -16,11 +16,11 @@ from tests.wheels import make_wheel
 # Each takes longer to load than several modules of sagepip's.
 COSTLY = {"argparse", "asyncio", "email.message", "inspect", "logging", "random", "socket"}
 COSTLY |= {"dataclasses", "ipaddress", "json", "shutil", "subprocess", "tempfile", "threading"}
-COSTLY |= {"typing", "csv", "configparser", "importlib.metadata", "importlib.resources"}
+COSTLY |= {"typing", "hashlib", "csv", "configparser", "importlib.metadata", "importlib.resources"}
 COSTLY |= {"packaging.version", "build", "filelock", "installer", "zipfile"}
 PATTERNS = {"enum", "re", "signal"}
-# What unpacks a wheel, hashes it and looks for bytecode in the cache.
-INSTALLING = {"installer", "zipfile", "typing", "threading", "json"}
+# What unpacks a wheel; of zipfile also the locks.
+INSTALLING = {"installer", "zipfile", "threading"}
 
 WATCH = """
 import os, sys

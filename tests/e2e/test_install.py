@@ -205,12 +205,13 @@ def test_reinstall_of_the_same_wheel_is_a_no_op(
     wheel = make_wheel(tmp_path, "pkg", "1", {"pkg/__init__.py": "V = 1\n"})
     run(wheel)
     module = Path(destination.site) / "pkg" / "__init__.py"
-    inode = module.stat().st_ino
+    metadata = Path(destination.site) / "pkg-1.dist-info"
+    inode = metadata.stat().st_ino
     report = run(wheel)
     assert (report.installed, [one.name for one in report.unchanged]) == ((), ["pkg"])
-    assert module.stat().st_ino == inode
+    assert metadata.stat().st_ino == inode
     assert [one.name for one in run(wheel, force_reinstall=True).installed] == ["pkg"]
-    assert module.stat().st_ino != inode
+    assert metadata.stat().st_ino != inode
     module.write_text("damaged\n")
     assert [one.name for one in run(wheel).installed] == ["pkg"]
     assert module.read_text() == "V = 1\n"

@@ -362,6 +362,7 @@ def _matters(plan: Plan, path: str, change: str) -> bool:
         return other == path or (change != "rewrite" and other.startswith(path + "/"))
 
     for one in plan.relied:
+        assert isinstance(one, DirectoryStamp | Unchanged)  # nothing is kept here
         if within(one.path) or (
             isinstance(one, DirectoryStamp)
             and change != "rewrite"

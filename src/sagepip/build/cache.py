@@ -23,7 +23,9 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.sha256 import sha256_digest
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import await_directory, seize_directory, share_directory
@@ -301,10 +303,6 @@ def key_of(parts: Iterable[object]) -> str:
     """Return the name of an entry that depends on some values: 32 hexadecimal digits.
 
     Args:
-        parts: anything that JSON can hold.
+        parts: anything that :func:`json_text` can write.
     """
-    import hashlib
-    import json
-
-    text = json.dumps(list(parts), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return sha256_digest(json_text(list(parts)).encode()).hex()[:32]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from sagepip.build.cache import Cache
 from sagepip.build.cache_contents import list_entries
-from sagepip.build.cache_pruning import Policy, Pruner
 from sagepip.build.cache_sizes import NotedSizes
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
@@ -108,11 +107,15 @@ def last_pruning(cache: Cache) -> float | None:
 
 def _keep(cache: Cache, bound: int) -> None:
     last = last_pruning(cache)
-    is_due = last is None or not 0 <= time.time() - last < _DAY
+    if last is None:
+        note_pruning(cache)  # it was just made: nobody has left anything unfinished
+    is_due = last is not None and not 0 <= time.time() - last < _DAY
     entries = list_entries(cache)
     sizes = NotedSizes(entries)
     if not is_due and (not bound or sizes.total <= bound):
         return
+    from sagepip.build.cache_pruning import Policy, Pruner
+
     # First, so that what fails is not tried again by each build.
     note_pruning(cache)
     pruner = Pruner(cache, entries, sizes)

@@ -9,9 +9,11 @@ from enum import Enum
 
 from sagepip.build.cache import Cache, is_unfinished
 from sagepip.build.cache_notes import last_used
-from sagepip.build.members import DescribedMember, described_members
-from sagepip.build.tree_stamps import read_about
 from sagepip.ground.light_dataclass import dataclass
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from sagepip.build.members import DescribedMember
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -47,6 +49,9 @@ class Entry:
 
     def members(self) -> list[DescribedMember]:
         """Return what an environment or an unpacked wheel says that it holds."""
+        from sagepip.build.members import described_members
+        from sagepip.build.tree_stamps import read_about
+
         return described_members(read_about(self.path))
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol
 
 from sagepip.build.cache import Cache
 from sagepip.build.cache_contents import Entry
 from sagepip.build.cache_notes import disk_size, noted_size, own_size
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 _Inode = tuple[int, int]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from enum import Enum
 
+from sagepip.ground.sha256 import sha256_digest
+
 # pip's: what is at least as resistant to collisions as sha256.
 ALGORITHMS = ("sha256", "sha384", "sha512")
+
+_SMALL_FILE = 1 << 18
 
 # pip's words, which people know; the list of what they are said of follows.
 MISMATCH = "THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE"
@@ -69,9 +74,11 @@ def file_digest(path: str, algorithm: str = "sha256") -> str:
     Raises:
         OSError: it cannot be read.
     """
-    import hashlib
-
     with open(path, "rb") as stream:
+        if algorithm == ALGORITHMS[0] and os.fstat(stream.fileno()).st_size <= _SMALL_FILE:
+            return sha256_digest(stream.read()).hex()
+        import hashlib
+
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 

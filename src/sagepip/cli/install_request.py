@@ -8,7 +8,6 @@ from importlib import import_module
 
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
-from sagepip.build.requirements_text import constraint_lines
 from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
@@ -18,15 +17,12 @@ from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython, start_finding_target_python
 from sagepip.operations.request import InstallRequest, MissingDependencies
-from sagepip.operations.requirements_file import (
-    ConfigSettings,
-    RequirementsFile,
-    add_setting,
-    located,
-    read_requirements,
-)
 from sagepip.operations.target_parsing import parse_editable, parse_target
 from sagepip.operations.targets import NamedRequirement, SourceDirectory, Target
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from sagepip.operations.requirements_file import ConfigSettings, RequirementsFile
 
 
 def build_request(
@@ -47,7 +43,7 @@ def build_request(
         UsageError: the options or the targets make no sense.
         TargetError: a file or the target interpreter is not there.
     """
-    files = [read_requirements(path, environ) for path in settings.items("requirement")]
+    files = _requirement_files(settings, environ)
     editables = settings.items("editable")
     if not (targets or files or editables):
         raise UsageError("nothing to install", advice="give a TARGET or -r FILE; see --help")
@@ -82,6 +78,15 @@ def build_request(
     )
 
 
+def _requirement_files(settings: Settings, environ: Mapping[str, str]) -> list[RequirementsFile]:
+    paths = settings.items("requirement")
+    if not paths:
+        return []
+    from sagepip.operations.requirements_file import read_requirements
+
+    return [read_requirements(path, environ) for path in paths]
+
+
 def _report(settings: Settings) -> str | None:
     """Return where the report goes: a path, - for stdout, or None."""
     path = settings.text("report")
@@ -111,6 +116,8 @@ def build_options(
     """
     config: dict[str, str | list[str]] = {}
     for text in settings.items("config_settings"):
+        from sagepip.operations.requirements_file import add_setting
+
         add_setting(config, text, "--config-settings")
     return BuildOptions(
         sources=package_sources(settings, files, environ),
@@ -234,13 +241,20 @@ def hash_checking(
             "--require-hashes and --no-require-hashes are mutually exclusive", advice="give one"
         )
     stated = any(line.hashes for file in files for line in file.requirements) or any(
-        "--hash" in text.split("=")[0].split() or " --hash=" in text
-        for path in constraints
-        for _, text in constraint_lines(path, environ)
+        _states_hash(path, environ) for path in constraints
     )
     if required or (stated and not lenient):
         return HashChecking.REQUIRED
     return HashChecking.STATED if stated else HashChecking.OFF
+
+
+def _states_hash(path: str, environ: Mapping[str, str]) -> bool:
+    from sagepip.build.requirements_text import constraint_lines
+
+    return any(
+        "--hash" in text.split("=")[0].split() or " --hash=" in text
+        for _, text in constraint_lines(path, environ)
+    )
 
 
 def find_targets(
@@ -277,6 +291,8 @@ def find_targets(
         try:
             target = parse(line.text, markers)
         except SagepipError as error:
+            from sagepip.operations.requirements_file import located
+
             raise located(error, line.origin) from error
         if target is not None:
             asked.append((_with_hashes(target, line.hashes), line.config_settings))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 from collections.abc import Callable, Mapping, Sequence
 
 from sagepip.cli import messages
@@ -16,6 +15,7 @@ from sagepip.cli.site_command import find_site, read_command_line
 from sagepip.ground import timing
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import replace
+from sagepip.ground.signals import signal
 from sagepip.operations.option_words import read_words
 
 TYPE_CHECKING = False  # typing takes a while to load

@@ -11,8 +11,11 @@ from sagepip.cli.settings import Settings
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.project_names import canonical_name
-from sagepip.operations.requirements_file import RequirementsFile, local_file
 from sagepip.operations.target_parsing import path_from_file_url
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from sagepip.operations.requirements_file import RequirementsFile
 
 
 def package_sources(
@@ -116,6 +119,8 @@ def _wheelhouse(given: str, origin: str) -> str:
 
 
 def _constraint(path: str, origin: str) -> str:
+    from sagepip.operations.requirements_file import local_file
+
     full = os.path.abspath(local_file(path, "constraint file"))
     try:
         mode = os.stat(full).st_mode

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import signal
 from collections.abc import Iterable, Mapping, Sequence
 
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.signals import signal
 
 _PASSED_ON = (
     signal.SIGHUP,
@@ -72,12 +71,20 @@ def _start(command: Sequence[str], environ: Mapping[str, str], mask: Iterable[in
             command[0], list(command), environ, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
         )
     except OSError as error:
-        path = shutil.which(command[0])
-        if error.errno != errno.ENOEXEC or path is None:
+        path = _found(command[0]) if error.errno == errno.ENOEXEC else ""
+        if not path:
             raise
     # A script without a first line: for the shell, as execvp(3) does it.
     shell = ["/bin/sh", path, *command[1:]]
     return os.posix_spawn(shell[0], shell, environ, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON)
+
+
+def _found(name: str) -> str:
+    """Return the path of a program, or an empty string; shutil, which knows it, takes a while."""
+    if os.sep in name:
+        return name
+    paths = (os.path.join(directory, name) for directory in os.get_exec_path())
+    return next((one for one in paths if os.path.isfile(one) and os.access(one, os.X_OK)), "")
 
 
 def _wait(process: int, awaited: set[signal.Signals]) -> CommandEnd:

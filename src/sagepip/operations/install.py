@@ -22,6 +22,7 @@ from sagepip.operations.report import InstalledEntry, InstallReport, UnchangedEn
 from sagepip.operations.request import InstallRequest
 from sagepip.operations.work_directory import WorkDirectory
 from sagepip.transaction.installed import InstalledDistribution, find_installed
+from sagepip.transaction.kept_files import KeptFilesChanged
 from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
@@ -58,7 +59,11 @@ def install(request: InstallRequest) -> InstallReport:
                 entries, tuple(unchanged), request.destination.site, request.dry_run
             )
         else:
-            report = _publish(request, wanted, unchanged)
+            try:
+                report = _publish(request, wanted, unchanged, keep=True)
+            except KeptFilesChanged as error:
+                console.detail(f"{error.problem}; all of it is unpacked")
+                report = _publish(request, wanted, unchanged, keep=False)
     report = replace(report, time=take())
     if request.report is not None:
         _write_report(request, report)
@@ -123,7 +128,11 @@ def _without_unchanged(
 
 
 def _publish(
-    request: InstallRequest, candidates: Sequence[Candidate], unchanged: Sequence[UnchangedEntry]
+    request: InstallRequest,
+    candidates: Sequence[Candidate],
+    unchanged: Sequence[UnchangedEntry],
+    *,
+    keep: bool,
 ) -> InstallReport:
     # Loaded before anything is begun: sagepip may be replacing itself.
     import sagepip.staging.unpack
@@ -136,7 +145,7 @@ def _publish(
     started = time.monotonic()
     others = lock_homes(destination)[1:]
     with begin_transaction(site, Territory.of(destination), others) as transaction:
-        staged = _stage(request, candidates, transaction)
+        staged = _stage(request, candidates, transaction, keep=keep)
         stage_seconds = time.monotonic() - started
         replaced = _commit(request, staged, transaction)
         lock = transaction.lock
@@ -156,10 +165,15 @@ def _publish(
 
 
 def _stage(
-    request: InstallRequest, candidates: Sequence[Candidate], transaction: Transaction
+    request: InstallRequest,
+    candidates: Sequence[Candidate],
+    transaction: Transaction,
+    *,
+    keep: bool,
 ) -> list[StagedDistribution]:
     from sagepip.staging.unpack import stage_wheel
 
+    installed = _installed(request, candidates) if keep else {}
     staged = []
     for candidate in candidates:
         console.detail(f"staging {candidate.wheel}")
@@ -184,6 +198,7 @@ def _stage(
                         ignore_requires_python=request.ignore_requires_python,
                         accept_bad_record=name in request.accept_bad_record,
                         memory=memory,
+                        installed=installed.get(name),
                     )
                 )
         except OSError as error:
@@ -192,6 +207,21 @@ def _stage(
                 advice="nothing was changed; is the disk full?",
             ) from error
     return staged
+
+
+def _installed(
+    request: InstallRequest, candidates: Sequence[Candidate]
+) -> dict[str, InstalledDistribution]:
+    """Return the one version of each project that will be replaced, where it is no link."""
+    names = [canonical_name(one.metadata.name) for one in candidates if not one.is_editable]
+    found = find_installed(request.destination.metadata_directories, names)
+    return {
+        one.name: one
+        for one in found
+        if one.is_dist_info
+        and not one.is_remnant
+        and [one.name] == [other.name for other in found if other.name == one.name]
+    }
 
 
 def _commit(
@@ -215,6 +245,8 @@ def _commit(
         lock_timeout=request.lock_timeout,
         discard_lock=bool(destination.root),
     )
+    with phase("clean"):
+        planner.clear_trash()
     return planner.replaced
 
 

@@ -188,7 +188,7 @@ class _Copy:
                     lock_timeout=request.lock_timeout,
                     discard_lock=False,
                 )
-                planner.give_back()
+                planner.clear_trash()
             except RecoveryError:
                 raise  # what was moved is named in the journal, which is kept
             except BaseException:

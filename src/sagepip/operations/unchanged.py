@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import configparser
-import hashlib
 import os
+import zlib
 
 from sagepip.ground.errors import ConflictError, TargetError
 from sagepip.ground.filesystem import open_regular
 from sagepip.ground.project_names import canonical_name
+from sagepip.staging.hashing import Hasher
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
 from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
 
+_PART = 1 << 20
 _INSTALLATION_METADATA = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")
 
 
@@ -41,12 +41,11 @@ def is_installed_intact(
         with wheel.archive.opened() as archive:
             wanted = _wheel_record(wheel, archive)
             scripts = _script_names(wheel, archive)
+            checksums = {one.filename: one.CRC for one in archive.infolist()}
         record = installed.record
     except (BadRecord, ConflictError, TargetError, OSError):
         return False  # a wheel that is none is for the gate to refuse
     except UNREADABLE:
-        return False
-    except configparser.Error:
         return False
     if record is None or wanted is None:
         return False
@@ -61,7 +60,14 @@ def is_installed_intact(
     modules = any(path.endswith(".py") for path in wanted)
     if with_bytecode and modules and not any(path.endswith(".pyc") for path in rows):
         return False
-    return all(_is_intact(row, recorded_path(row, installed.directory)) for row in record)
+    return all(
+        _is_intact(
+            row,
+            recorded_path(row, installed.directory),
+            checksums.get(row.path) if row.path in wanted else None,
+        )
+        for row in record
+    )
 
 
 def _wheel_record(wheel: WheelMetadata, archive: zipfile.ZipFile) -> dict[str, str] | None:
@@ -78,21 +84,33 @@ def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     name = f"{wheel.dist_info}/entry_points.txt"
     if name not in archive.namelist():
         return set()
+    from configparser import ConfigParser, Error
+
     text = read_text(wheel.path, archive, name)
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser = ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
+    try:
+        parser.read_string(text)
+    except Error as error:
+        raise TargetError(f"{wheel.path}: bad entry_points.txt: {error}") from error
     sections = ("console_scripts", "gui_scripts")
     return {name for one in sections if parser.has_section(one) for name in parser.options(one)}
 
 
-def _is_intact(row: RecordRow, path: str) -> bool:
+def _is_intact(row: RecordRow, path: str, checksum: int | None) -> bool:
+    """Whether a file has the hash of a row, and the checksum that the wheel's member has.
+
+    An edited wheel may still have its old RECORD: to the gate it has to go, which refuses it.
+    """
+    found = 0
     try:
         if not row.digest:
             return os.path.lexists(path)
-        algorithm, _, expected = row.digest.partition("=")
+        hasher = Hasher(row.digest)
         with open_regular(path) as stream:
-            digest = hashlib.file_digest(stream, algorithm).digest()
+            while part := stream.read(_PART):
+                hasher.update(part)
+                found = zlib.crc32(part, found)
     except (OSError, ValueError):
         return False
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=") == expected
+    return hasher.digest() == row.digest and checksum in (None, found)

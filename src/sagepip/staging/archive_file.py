@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, cast
 
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging.zip_library import zipfile
 
 
@@ -31,7 +31,7 @@ class ArchiveFile:
         """
         with self._stream.opened() as is_same:
             if self._zip is None or not is_same:
-                self._zip = zipfile.ZipFile(cast(IO[bytes], self._stream))
+                self._zip = zipfile.ZipFile(cast(BinaryIO, self._stream))
             yield self._zip
 
     def is_same(self) -> bool:

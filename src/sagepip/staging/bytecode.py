@@ -11,7 +11,13 @@ from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.compile_workers import CompileWorkers, worker_count
-from sagepip.staging.running_compiler import Job, compile_here, compile_source
+from sagepip.staging.running_compiler import (
+    Job,
+    bytecode_mode,
+    compile_here,
+    compile_source,
+    would_compile_to,
+)
 
 
 def cache_path(source: str, cache_tag: str) -> str:
@@ -49,6 +55,33 @@ class Compilation:
         count = worker_count(sum(sizes))
         if count > 0:
             self._workers = CompileWorkers(count, compile_source)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it is known what the modules that were installed last were compiled to."""
+        return self._memory is not None and self._python.cache_tag is not None
+
+    def bytecode_of(self, module: str) -> str:
+        """Return the path of a module's bytecode."""
+        return cache_path(module, self._python.cache_tag or "")
+
+    def would_make(
+        self, content: bytes, found: os.stat_result, final: str, digest: str
+    ) -> tuple[bytes, int] | None:
+        """Return what would be made of a live module, and its permissions.
+
+        Args:
+            content: of the module.
+            found: its status.
+            final: its path as the scheme has it.
+            digest: its hash as RECORD has it.
+
+        Returns:
+            The file of bytecode; None if the module does not compile.
+        """
+        assert self._memory is not None
+        made = would_compile_to(content, found, final, digest, self._memory)
+        return None if made is None else (made, bytecode_mode(found))
 
     def add(self, staged: str, final: str, digest: str) -> None:
         """Take a module in.

@@ -7,12 +7,12 @@ that the central directory of the zip file and RECORD agree on.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.members import Member
 from sagepip.staging.record_gate import bad_record, check_record, read_record
@@ -121,30 +121,60 @@ class CheckedArchive:
         root_is_purelib = "true" if self.metadata.root_is_purelib else "false"
         return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {root_is_purelib}\n"
 
-    def sizes(self) -> dict[str, int]:
+    def sizes(self, kept: Collection[str] = ()) -> dict[str, int]:
         """Return how many bytes there are for each part of the scheme; its root is empty.
 
         zipfile unpacks no more of a member than the central directory says, which is asked here.
+
+        Args:
+            kept: the names of members that are installed already.
         """
         found: dict[str, int] = {}
         for entry in self.file.infolist():
+            if entry.filename in kept:
+                continue
             parts = entry.filename.split("/", 2)
             key = parts[1] if len(parts) > 2 and parts[0] == self.data_directory else ""
             found[key] = found.get(key, 0) + entry.file_size
         return found
 
-    def modules(self) -> Iterator[tuple[str, int]]:
-        """Yield the hash of each module as RECORD has it, and its size."""
+    def modules(self, kept: Collection[str] = ()) -> Iterator[tuple[str, int]]:
+        """Yield the hash of each module as RECORD has it, and its size.
+
+        Args:
+            kept: the names of members that are installed already.
+        """
         for entry in self.file.infolist():
             row = self._rows.get(entry.filename)
-            if row is not None and entry.filename.endswith(".py"):
+            if row is not None and entry.filename.endswith(".py") and entry.filename not in kept:
                 yield row.digest, entry.file_size
 
-    def members(self) -> Iterator[Member]:
+    def root_files(self) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+        """Yield the files of its root besides metadata and bytecode, and their hashes."""
+        apart = (self.metadata.dist_info, self.data_directory)
+        for entry in self.file.infolist():
+            name = entry.filename
+            row = self._rows.get(name)
+            if row is None or name.endswith("/") or name.partition("/")[0] in apart:
+                continue
+            if "__pycache__" not in name.split("/")[:-1]:
+                yield entry, row.digest
+
+    @staticmethod
+    def is_executable(entry: zipfile.ZipInfo) -> bool:
+        """Whether a member is marked so."""
+        mode = entry.external_attr >> 16
+        return bool(mode & 0o111 and stat.S_ISREG(mode))
+
+    def members(self, stays: Callable[[str], bool] = lambda _: False) -> Iterator[Member]:
         """Yield what is to be installed, each to be read before the next.
 
         What is not, is compared with RECORD nevertheless: bytecode, which would be run unread;
         what installers write themselves; scripts in place of which entry points stand.
+
+        Args:
+            stays: whether the member of a name is installed already, and not to be yielded; asked
+                of all that are in RECORD, in the order of the members.
         """
         dist_info = self.metadata.dist_info
         left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
@@ -156,15 +186,16 @@ class CheckedArchive:
             name = entry.filename
             if name.endswith("/") or name == record:
                 continue
-            mode = entry.external_attr >> 16
             row = rows.get(name)
+            if row is not None and stays(name):
+                continue
             member = Member(
                 self.file,
                 entry,
                 descriptor,
                 starts[entry.header_offset],
                 row.digest if row is not None else "",
-                bool(mode & 0o111 and stat.S_ISREG(mode)),
+                self.is_executable(entry),
                 self.refuse,
             )
             if name in left_out or (

@@ -16,13 +16,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, cast
 
+from sagepip.ground.light_typing import BinaryIO, cast
+from sagepip.ground.signals import signal
 from sagepip.ground.timing import has_forked
 
 # Where in its file something lies, and how long it is.
@@ -199,7 +199,7 @@ class CompileWorkers:
     def _run(self, parent: int, mask: Iterable[int], own: int) -> None:
         _die_with_parent()
         for one in _SIGNALS:
-            if signal.getsignal(one) is not signal.SIG_IGN:
+            if signal.getsignal(one) != signal.SIG_IGN:
                 signal.signal(one, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         gc.disable()

@@ -20,13 +20,13 @@ TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from sagepip.staging.wheel import WheelMetadata
 
-_INTERPRETER_NAME = re.compile(r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?", re.IGNORECASE)
-_OBJECT_REFERENCE = re.compile(r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?")
-_CLAUSE = re.compile(r"\s*(>=|<|!=)\s*(\d{1,3}(?:\.\d{1,3}){0,2})(\.\*)?\s*", re.ASCII)
+_INTERPRETER_NAME = r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?"
+_OBJECT_REFERENCE = r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?"
+_CLAUSE = r"\s*(>=|<|!=)\s*(\d{1,3}(?:\.\d{1,3}){0,2})(\.\*)?\s*"
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
-_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
+_ODD = r"[\x00-\x1f\x7f\\]"
 _NO_NAMES = frozenset({"", ".", ".."})
 _NAME_BYTES = 255
 # No character takes more in UTF-8.
@@ -127,7 +127,7 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
 
 def _plainly_holds(clause: str, version: tuple[int, int, int]) -> bool:
     """Whether a clause of Requires-Python is of the usual kinds, and true (version specifiers)."""
-    match = _CLAUSE.fullmatch(clause)
+    match = re.fullmatch(_CLAUSE, clause, re.ASCII)
     if match is None or (match[1] == "!=") != bool(match[3]):
         return False
     stated = tuple(map(int, match[2].split(".")))
@@ -195,7 +195,7 @@ def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
             check_script_name(wheel, name)
             if name in found:
                 raise TargetError(f"{wheel}: it has the script {name} twice", advice=_MALFORMED)
-            match = _OBJECT_REFERENCE.fullmatch(reference.strip())
+            match = re.fullmatch(_OBJECT_REFERENCE, reference.strip())
             parts = f"{match[1]}.{match[2]}".split(".") if match else [""]
             if match is None or not all(part.isidentifier() for part in parts):
                 raise TargetError(
@@ -224,7 +224,7 @@ def check_script_name(wheel: str, name: str) -> None:
         raise TargetError(f"{wheel}: {name!r} is no name for a script", advice=_HOSTILE)
     if len(name.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
         raise TargetError(f"{wheel}: the name is too long: {_shown(name)}", advice=_HOSTILE)
-    if _INTERPRETER_NAME.fullmatch(name):
+    if re.fullmatch(_INTERPRETER_NAME, name, re.IGNORECASE):
         raise TargetError(
             f"{wheel}: its script {name!r} would replace an interpreter",
             advice=_HOSTILE,
@@ -320,7 +320,7 @@ def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -
 
 
 def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
-    if name.startswith("/") or _ODD.search(name) or not _NO_NAMES.isdisjoint(parts):
+    if name.startswith("/") or _is_odd(name) or not _NO_NAMES.isdisjoint(parts):
         raise TargetError(
             f"{wheel}: it holds {_shown(name)}, which is no path inside a wheel", advice=_HOSTILE
         )
@@ -330,6 +330,10 @@ def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
         raise TargetError(f"{wheel}: a file name is too long: {_shown(name)}", advice=_HOSTILE)
     if len(name.encode("utf-8", "surrogateescape")) > _PATH_BYTES:
         raise TargetError(f"{wheel}: a path is too long: {_shown(name)}", advice=_HOSTILE)
+
+
+def _is_odd(name: str) -> bool:
+    return "\\" in name or (not name.isprintable() and bool(re.search(_ODD, name)))
 
 
 def _shown(name: str) -> str:

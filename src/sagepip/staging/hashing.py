@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
-from typing import BinaryIO
+
+from sagepip.ground.light_typing import BinaryIO
+from sagepip.ground.sha256 import sha256_digest
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _USUAL = "sha256"
@@ -20,6 +21,8 @@ class Hasher:
     __slots__ = ("_algorithm", "_hash", "update")
 
     def __init__(self, expected: str = "") -> None:
+        import hashlib
+
         self._algorithm = expected.partition("=")[0] or _USUAL
         self._hash = hashlib.new(self._algorithm)
         self.update = self._hash.update
@@ -37,8 +40,10 @@ def hash_of(content: bytes, expected: str = "") -> str:
         expected: a hash whose algorithm is used; empty for sha256.
     """
     algorithm = expected.partition("=")[0] or _USUAL
-    if algorithm == _USUAL:  # asked for by name it takes twice as long for a small file
-        return _formatted(algorithm, hashlib.sha256(content).digest())
+    if algorithm == _USUAL:
+        return _formatted(algorithm, sha256_digest(content))
+    import hashlib
+
     return _formatted(algorithm, hashlib.new(algorithm, content).digest())
 
 

@@ -6,13 +6,13 @@ it has one use: to read the two lines of WHEEL that the gate has written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sagepip.ground.deferred_modules import DeferredModules
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import zip_library  # noqa: F401 (installer would import all of zipfile)
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from email.message import Message
 
@@ -58,6 +58,15 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "email.policy": {"compat32": None},
     "hashlib": {},
     "importlib.resources": {"files": None},
+    # Annotations, at which nobody looks.
+    "typing": {
+        "TYPE_CHECKING": False,
+        "BinaryIO": BinaryIO,
+        "ClassVar": type,
+        "NewType": lambda _name, kind: kind,
+        "Union": tuple,
+        "cast": cast,
+    },
 }
 with DeferredModules("installer", _STAND_INS):
     import installer  # noqa: F401

@@ -11,8 +11,8 @@ import io
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, cast
 
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging.hashing import Hasher, hash_of
 from sagepip.staging.zip_library import zipfile
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.free_space import check_space, existing
 from sagepip.staging.checked_archive import CheckedArchive
 
 
-def check_room(archive: CheckedArchive, destination: Destination) -> None:
+def check_room(
+    archive: CheckedArchive, destination: Destination, kept: Collection[str] = ()
+) -> None:
     """Refuse a wheel that cannot fit.
 
     Args:
         archive: the wheel.
         destination: where it is going to be installed.
+        kept: the names of members that are installed already.
 
     Raises:
         TargetError: a file system has too little space.
@@ -22,7 +26,7 @@ def check_room(archive: CheckedArchive, destination: Destination) -> None:
     metadata = archive.metadata
     root_key = "purelib" if metadata.root_is_purelib else "platlib"
     needed: dict[int, tuple[str, int]] = {}
-    for key, size in archive.sizes().items():
+    for key, size in archive.sizes(kept).items():
         root = destination.scheme.path(key or root_key, metadata.file_name)
         directory = existing(destination.live(root))
         device = os.stat(directory).st_dev

@@ -98,7 +98,11 @@ def compile_source(path: str, embedded: str) -> bytes | None:
         OSError: it cannot be read.
     """
     with open(path, "rb", buffering=0) as stream:
-        source = stream.read()
+        return compile_content(stream.read(), embedded)
+
+
+def compile_content(source: bytes, embedded: str) -> bytes | None:
+    """Compile the content of a module: see :func:`compile_source`."""
     try:
         # Not as PYTHONOPTIMIZE says: the name of the file is that of bytecode with all in it.
         made = compile(source, embedded, "exec", dont_inherit=True, optimize=0)
@@ -122,15 +126,56 @@ def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | Non
 def _write(job: Job, code: bytes, with_hash: bool) -> None:
     """Write a file of bytecode (PEP 552) with the permissions of its source."""
     found = os.stat(job.source)
+    content = b""
     if with_hash:
         with open(job.source, "rb", buffering=0) as stream:
-            content = importlib.util.source_hash(stream.read())
-        head = struct.pack("<I8s", _CHECKED_HASH, content)
-    else:
-        head = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
-    mode = (found.st_mode | 0o200) & 0o666
-    descriptor = os.open(job.bytecode, _REPLACED_FILE, mode)
+            content = stream.read()
+    descriptor = os.open(job.bytecode, _REPLACED_FILE, bytecode_mode(found))
     try:
-        write_all(descriptor, importlib.util.MAGIC_NUMBER + head + code)
+        write_all(descriptor, _head(found, content, with_hash) + code)
     finally:
         os.close(descriptor)
+
+
+def _head(found: os.stat_result, source: bytes, with_hash: bool) -> bytes:
+    """Return what bytecode begins with (PEP 552).
+
+    Args:
+        found: the status of its source.
+        source: the content of that; only needed for its hash.
+        with_hash: whether it is to be known by its hash.
+    """
+    if with_hash:
+        rest = struct.pack("<I8s", _CHECKED_HASH, importlib.util.source_hash(source))
+    else:
+        rest = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
+    return importlib.util.MAGIC_NUMBER + rest
+
+
+def bytecode_mode(source: os.stat_result) -> int:
+    """Return the permissions of bytecode, as ``py_compile`` gives them."""
+    return (source.st_mode | 0o200) & 0o666
+
+
+def would_compile_to(
+    source: bytes, found: os.stat_result, embedded: str, digest: str, memory: BytecodeMemory
+) -> bytes | None:
+    """Return the file that a module's bytecode would be, or None if it does not compile.
+
+    Args:
+        source: the content of the module.
+        found: its status.
+        embedded: the path that its code is to say.
+        digest: its hash as RECORD has it.
+        memory: what is known of sources that were compiled before.
+    """
+    code = memory.take(digest, embedded)
+    if code is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile_content(source, embedded)
+        if code is not None:
+            memory.note(digest, embedded, code)
+    if code is None:
+        return None
+    return _head(found, source, bool(os.environ.get("SOURCE_DATE_EPOCH"))) + code

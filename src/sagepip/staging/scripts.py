@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-from typing import BinaryIO, cast
+
+from sagepip.ground.light_typing import BinaryIO, cast
 
 # The kernel cuts the line after this many bytes (Linux before 5.1; others still do).
 _KERNEL_LIMIT = 127
@@ -13,7 +13,7 @@ _LINE = 512
 # Looks the interpreter up when the script is run: a program and its argument, not a path.
 _ENV = b"/usr/bin/env "
 # Where a path does not fit: as installer, uv and distlib (so pip) write it, quoted in their ways.
-_THROUGH_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n")
+_THROUGH_SHELL = rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n"
 
 
 def shebang(interpreter: str) -> bytes:
@@ -27,6 +27,8 @@ def shebang(interpreter: str) -> bytes:
         return b"#!" + path + b"\n"
     if b" " not in path and b"\t" not in path and len(path) + 3 <= _KERNEL_LIMIT:
         return b"#!" + path + b"\n"
+    import shlex
+
     quoted = shlex.quote(interpreter).encode("utf-8", "surrogateescape")
     return b"#!/bin/sh\n'''exec' " + quoted + b" \"$0\" \"$@\"\n' '''\n"
 
@@ -41,8 +43,10 @@ def split_script(data: bytes) -> tuple[str, bytes] | None:
         The path of the interpreter, without its arguments, and the rest; None for what is no
         script, or leaves it to the system or to the shell to find the interpreter.
     """
-    if match := _THROUGH_SHELL.match(data):
+    if match := re.match(_THROUGH_SHELL, data):
         rest = data[match.end() :]
+        import shlex
+
         try:
             words = shlex.split(os.fsdecode(match[1]))
         except ValueError:

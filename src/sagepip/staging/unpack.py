@@ -11,14 +11,13 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any, BinaryIO, cast
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
-from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.bytecode import Compilation, cache_path
 from sagepip.staging.bytecode_memory import BytecodeMemory
@@ -38,32 +37,22 @@ from sagepip.staging.installer_library import (
 )
 from sagepip.staging.members import Member
 from sagepip.staging.new_files import write_new
-from sagepip.staging.private_places import PrivatePlaces
+from sagepip.staging.placement import Placed, Placement, in_area, in_environment
 from sagepip.staging.room import check_room
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
+from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.ownership import same_content
 from sagepip.transaction.record import RecordRow, format_record
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sagepip.staging.installed_modules import Kept
+
 _CHUNK = 1 << 18
-
-
-class _Placed(NamedTuple):
-    """Where to write a file.
-
-    Attributes:
-        path: the path to write.
-        same_as: a file that another wheel has written for the same place, or an empty string.
-        other: that wheel.
-    """
-
-    path: str
-    same_as: str = ""
-    other: str = ""
-
-
-_Placement = Callable[[str], _Placed]
 
 
 def stage_wheel(
@@ -76,6 +65,7 @@ def stage_wheel(
     ignore_requires_python: bool = False,
     accept_bad_record: bool = False,
     memory: BytecodeMemory | None = None,
+    installed: InstalledDistribution | None = None,
 ) -> StagedDistribution:
     """Unpack a wheel into a staging area, complete with scripts, bytecode and RECORD.
 
@@ -88,6 +78,7 @@ def stage_wheel(
         ignore_requires_python: accept it for a Python that it does not want, and warn.
         accept_bad_record: warn where its RECORD and its content disagree, and install its content.
         memory: the bytecode that is remembered of its project.
+        installed: the version that it will replace; what that has of it already stays.
 
     Raises:
         TargetError: the wheel is damaged, hostile, or not for the target interpreter.
@@ -96,32 +87,34 @@ def stage_wheel(
     compilation = Compilation(destination.python, memory) if compile_bytecode else None
     writer = _Writer(wheel, metadata, destination, compilation)
 
-    def placement(final: str) -> _Placed:
-        try:
-            live = area.locate(destination.live(final), metadata.dist_info)
-        except TargetError as error:
-            raise TargetError(f"{wheel}: {error.problem}", advice=error.advice) from error
-        writer.live_files.add(live)
-        staged = area.claim(live, wheel)
-        if staged is not None:
-            return _Placed(staged)
-        other = area.claimed_by(live)
-        if other == wheel:
-            raise TargetError(
-                f"{wheel}: it holds {final} twice, in different parts",
-                advice="the wheel is malformed; build it again",
-            )
-        # Two wheels of one call may bring the same file, if it is the same.
-        return _Placed(area.spare_path(), area.staged_path(live), other)
+    def keep(archive: CheckedArchive) -> Kept | None:
+        from sagepip.staging.installed_modules import find_kept
 
-    _unpack(
+        root = writer.root_directory
+        if installed is None or not installed.is_at(os.path.realpath(destination.live(root))):
+            return None  # also where it moves from purelib to platlib, or back
+        found = find_kept(
+            archive,
+            installed,
+            writer.root_prefix,
+            area.territory,
+            compilation=compilation,
+            umask=writer.umask,
+        )
+        if found is None or not area.reserve(found.files.files.keys(), wheel):
+            return None
+        writer.live_files.update(found.files.files)
+        return found
+
+    kept = _unpack(
         wheel,
         metadata,
         writer,
-        placement,
+        in_area(area, wheel, metadata.dist_info, destination, writer.live_files),
         additional_metadata,
         ignore_requires_python,
         accept_bad_record,
+        keep,
     )
     root = writer.root_directory
     return StagedDistribution(
@@ -129,6 +122,7 @@ def stage_wheel(
         version=metadata.version,
         metadata_path=os.path.join(os.path.realpath(destination.live(root)), metadata.dist_info),
         files=frozenset(writer.live_files),
+        kept=kept.files if kept is not None else None,
     )
 
 
@@ -147,12 +141,8 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     metadata = read_wheel_metadata(wheel)
     compilation = Compilation(destination.python) if compile_bytecode else None
     writer = _Writer(wheel, metadata, destination, compilation)
-    places = PrivatePlaces(wheel, destination)
-
-    def placement(final: str) -> _Placed:
-        return _Placed(places.path(final))
-
     try:
+        placement = in_environment(wheel, destination)
         _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
     except NoSpace as error:
         # Whose directory it is knows what to do about it.
@@ -164,11 +154,12 @@ def _unpack(
     wheel: str,
     metadata: WheelMetadata,
     writer: _Writer,
-    placement: _Placement,
+    placement: Placement,
     additional_metadata: dict[str, bytes],
     ignore_requires_python: bool,
     accept_bad_record: bool = False,
-) -> None:
+    keep: Callable[[CheckedArchive], Kept | None] = lambda _: None,
+) -> Kept | None:
     writer.placement = placement
     compilation = writer.compilation
     with archive_errors(wheel), _installer_errors(wheel), metadata.archive.opened() as file:
@@ -180,11 +171,14 @@ def _unpack(
                 raise
             console.warn(f"{error.problem}; it is installed all the same")
         gate.check_tags(wheel, metadata.tags, writer.destination.python)
-        check_room(archive, writer.destination)
+        kept = writer.kept = keep(archive)
+        members = kept.members if kept is not None else ()
+        check_room(archive, writer.destination, members)
         with nullcontext() if compilation is None else closing(compilation):
             if compilation is not None:
-                compilation.expect(archive.modules())
-            install(_Source(archive), writer, additional_metadata)
+                compilation.expect(archive.modules(members))
+            install(_Source(archive, writer.stays), writer, additional_metadata)
+    return kept
 
 
 @contextmanager
@@ -200,11 +194,13 @@ class _Source(WheelFile):
 
     Args:
         archive: the wheel, checked.
+        stays: whether the member of a name is installed already.
     """
 
-    def __init__(self, archive: CheckedArchive) -> None:
+    def __init__(self, archive: CheckedArchive, stays: Callable[[str], bool]) -> None:
         super().__init__(archive.file)
         self._archive = archive
+        self._stays = stays
 
     @property
     def dist_info_dir(self) -> str:
@@ -229,7 +225,7 @@ class _Source(WheelFile):
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield what is to be installed, with streams that know what to expect."""
-        for member in self._archive.members():
+        for member in self._archive.members(self._stays):
             # Without the hash, which would be taken apart for each: the member knows it.
             record = (member.name, "", "")
             yield record, cast(BinaryIO, member), member.is_executable
@@ -247,17 +243,31 @@ class _Writer(WheelDestination):
     ) -> None:
         self.wheel = wheel
         self.destination = destination
-        self.placement: _Placement = _Placed
+        self.placement: Placement = Placed
         self.live_files: set[str] = set()
         self._metadata = metadata
         self.compilation = compilation
+        self.kept: Kept | None = None
+        self._rows: list[RecordRow] = []
+        self._modules: list[str] = []
         self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
-        self._root_prefix = os.path.normpath(self.root_directory).rstrip(os.sep) + os.sep
+        self.root_prefix = os.path.normpath(self.root_directory).rstrip(os.sep) + os.sep
         self._final_prefixes: dict[tuple[str, str], str] = {}
-        self._umask = os.umask(0)
-        os.umask(self._umask)
+        self.umask = os.umask(0)
+        os.umask(self.umask)
+
+    def stays(self, name: str) -> bool:
+        """Whether the member of a name is installed already; its row is noted."""
+        row = self.kept.members.get(name) if self.kept is not None else None
+        if self.kept is None or row is None:
+            return False
+        self._rows.append(row)
+        final = self.root_prefix + name
+        if final in self.kept.bytecode:
+            self._modules.append(final)
+        return True
 
     def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
         """Write the script of an entry point."""
@@ -292,14 +302,10 @@ class _Writer(WheelDestination):
         self,
         scheme: SchemeKey,
         record_file_path: str,
-        records: Iterable[tuple[SchemeKey, RecordEntry]],
+        records: Iterable[tuple[SchemeKey, RecordEntry]],  # noqa: ARG002
     ) -> None:
         """Compile what was written, and write RECORD over all of it."""
-        rows = []
-        for key, entry in records:
-            final = self._final(key, entry.path)
-            if entry.path != record_file_path or key != scheme:
-                rows.append(RecordRow(self._row_path(final), str(entry.hash_ or ""), entry.size))
+        rows = self._rows
         if self.compilation is not None:
             found = self._compiled(self.compilation)
             rows += [RecordRow(self._row_path(final)) for final in found]
@@ -308,14 +314,16 @@ class _Writer(WheelDestination):
         self._write(scheme, record_file_path, format_record(rows), False)
 
     def _compiled(self, compilation: Compilation) -> list[str]:
-        found: list[str] = list(self._shared_bytecode)
+        """Return the final paths of all bytecode, in the order of the modules."""
+        by_module = dict(self.kept.bytecode) if self.kept is not None else {}
         for job, bytecode in compilation.finish():
             # The bytecode lies beside the staged module already; its place has to be claimed.
             placed = self.placement(bytecode)
             if placed.path != job.bytecode:
                 raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
-            found.append(bytecode)
-        return found
+            by_module[job.embedded] = bytecode
+        own = [by_module[final] for final in self._modules if final in by_module]
+        return [*self._shared_bytecode, *own]
 
     def _final(self, key: str, path: str) -> str:
         head, _, name = path.rpartition("/")
@@ -336,8 +344,8 @@ class _Writer(WheelDestination):
         return found if found.startswith(base.rstrip(os.sep) + os.sep) else ""
 
     def _row_path(self, final: str) -> str:
-        if final.startswith(self._root_prefix):
-            return final[len(self._root_prefix) :]
+        if final.startswith(self.root_prefix):
+            return final[len(self.root_prefix) :]
         return os.path.relpath(final, self.root_directory)
 
     def _write(
@@ -356,16 +364,19 @@ class _Writer(WheelDestination):
         if member is not None:
             member.verify(digest)
         if executable:
-            os.chmod(staged, mode & ~self._umask | 0o111)
+            os.chmod(staged, mode & ~self.umask | 0o111)
         is_module = final.endswith(".py") and key in ("purelib", "platlib")
         if placed.same_as:
             self._drop_same(placed, final, is_module)
         elif is_module and self.compilation is not None:
             self.compilation.add(staged, final, digest)
+            self._modules.append(final)
+        # The rows are written by this class, not from what installer is told here.
+        self._rows.append(RecordRow(self._row_path(final), digest, size))
         algorithm, _, value = digest.partition("=")
         return RecordEntry(path, Hash(algorithm, value), size)
 
-    def _drop_same(self, placed: _Placed, final: str, is_module: bool) -> None:
+    def _drop_same(self, placed: Placed, final: str, is_module: bool) -> None:
         """Leave a file to the wheel that brought it first, if it is the same."""
         if not same_content(placed.path, placed.same_as):
             raise TargetError(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from typing import BinaryIO
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_typing import BinaryIO
 from sagepip.staging.zip_library import zipfile
 
 _END = struct.Struct("<4s4H2LH")

@@ -10,8 +10,8 @@ from sagepip.ground.filesystem import can_exchange, is_real_directory
 from sagepip.transaction.covered import CoveredDirectories
 from sagepip.transaction.planner import Observation, Planner
 from sagepip.transaction.prefix_observation import PrefixObservation
+from sagepip.transaction.replacements import WholeTree
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
-from sagepip.transaction.steps import DirectoryStamp
 
 
 class CopyPlanner(Planner):
@@ -42,8 +42,9 @@ class CopyPlanner(Planner):
         self._files = files
         self._names = names
 
-    def give_back(self) -> None:
+    def clear_trash(self) -> None:
         """After the commit, see that nothing of others' went with an exchanged directory."""
+        super().clear_trash()
         self._covered.give_back()
 
     def _observe(self) -> Observation:
@@ -57,15 +58,16 @@ class CopyPlanner(Planner):
     def _is_free(self, live: str) -> bool:
         return self._seen is not None and live not in self._seen.shared
 
-    def _goes_whole(self, staged: str, live: str) -> list[DirectoryStamp] | None:
-        stamps = super()._goes_whole(staged, live)
-        if stamps is None and can_exchange(self._area.root_of(live).new):
+    def _goes_whole(self, staged: str, live: str) -> WholeTree | None:
+        tree = super()._goes_whole(staged, live)
+        if tree is None and can_exchange(self._area.root_of(live).new):
             stamps = self._covered.find(staged, live)
             if stamps is not None:
                 # What others list meanwhile must not be among what goes with it.
                 below = live + os.sep
-                self._replaced.update(one for one in self._files if one.startswith(below))
-        return stamps
+                self._replacements.paths.update(one for one in self._files if one.startswith(below))
+                return WholeTree(stamps, None)
+        return tree
 
     def _is_followed_link(self, live: str, found: os.stat_result) -> bool:  # noqa: ARG002
         return False  # cp does not either; two staged directories could lead to one

@@ -45,6 +45,10 @@ class InstalledDistribution:
         """Whether it has a ``.dist-info``, and nothing older."""
         return self.metadata_path.endswith(".dist-info")
 
+    def is_at(self, directory: str) -> bool:
+        """Whether it has a ``.dist-info`` in a directory, which is resolved."""
+        return self.is_dist_info and os.path.dirname(self.metadata_path) == directory
+
     @property
     def is_link(self) -> bool:
         """Whether it is a development installation of old: its files lie in a source tree."""
@@ -53,10 +57,13 @@ class InstalledDistribution:
     @cached_property
     def is_editable(self) -> bool:
         """Whether its modules lie in a source tree and its metadata here (PEP 660, PEP 610)."""
+        text = self.read("direct_url.json") or ""
+        if "editable" not in text and "\\" not in text:
+            return False  # what nearly all say, if they have it
         import json
 
         try:
-            origin = json.loads(self.read("direct_url.json") or "{}")
+            origin = json.loads(text)
             return bool(origin["dir_info"]["editable"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return False

@@ -18,6 +18,7 @@ from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import Identity, make_link, open_regular, publish_file, remove_file
 from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.sha256 import sha256_digest
 from sagepip.transaction.holder import Holder
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.steps import (
@@ -30,20 +31,6 @@ from sagepip.transaction.steps import (
     Step,
     Swap,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from hashlib import sha256
-else:
-    # The interpreter's own: OpenSSL, which hashlib brings in, takes longer to load than most
-    # journals take to hash.
-    try:
-        from _sha2 import sha256
-    except ImportError:
-        try:
-            from _sha256 import sha256  # before Python 3.12
-        except ImportError:
-            from hashlib import sha256
 
 _VERSION = 1
 _NAME = "journal"
@@ -106,7 +93,7 @@ def format_journal(
             "after": [_dump(step, site) for step in plan.after],
         }
     ).encode()
-    head = f"sagepip-journal {_VERSION} {sha256(body).hexdigest()}\n"
+    head = f"sagepip-journal {_VERSION} {sha256_digest(body).hex()}\n"
     return head.encode() + body + b"\n"
 
 
@@ -176,7 +163,7 @@ def read_journal(site: str) -> Journal | None:
     if fields[1] != str(_VERSION).encode():
         raise _bad(path, "another version of sagepip wrote it")
     body = body.removesuffix(b"\n")
-    if sha256(body).hexdigest().encode() != fields[2]:
+    if sha256_digest(body).hex().encode() != fields[2]:
         raise _bad(path, "its checksum is wrong")
     import json
 

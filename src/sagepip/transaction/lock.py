@@ -15,7 +15,12 @@ from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError
-from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
+from sagepip.ground.filesystem import (
+    Identity,
+    identity_of,
+    remove_directory_if_empty,
+    remove_file,
+)
 from sagepip.transaction.flock import lock_error, still_names, unlock
 from sagepip.transaction.holder import Holder, clear_holder, write_holder
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
@@ -35,6 +40,8 @@ class SiteLock:
         directory: ``SITE/.sagepip``.
         waited_seconds: how long the last :meth:`hold` waited.
         held_seconds: how long the last :meth:`hold` held the lock.
+        found: what the lock's file was when :meth:`hold` got it; None if it had to wait, or if an
+            ancestor holds that.
     """
 
     def __init__(self, site: str) -> None:
@@ -42,6 +49,7 @@ class SiteLock:
         self.directory = os.path.join(site, STATE_DIRECTORY)
         self.waited_seconds = 0.0
         self.held_seconds = 0.0
+        self.found: Identity | None = None
         self._files = LockFiles.of_site(site)
 
     def holder(self) -> Holder | None:
@@ -115,6 +123,7 @@ class SiteLock:
                 if not inherited.depth:
                     descriptor = outermost_level(self._files, patience, shared=False)
                     held.callback(_release, self._files.lock, descriptor)
+                    self.found = identity_of(os.fstat(descriptor))
                     write_holder(descriptor)
                     patience.inside = True
                 for path in self._files.levels[max(1, inherited.depth) :]:
@@ -123,6 +132,8 @@ class SiteLock:
                 if find_inherited(self._files).depth >= inherited.depth:
                     break
                 held.close()
+            if patience.was_needed or inherited.depth:
+                self.found = None
             yield
 
 

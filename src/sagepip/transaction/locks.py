@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from sagepip.ground.filesystem import make_directories
+from sagepip.ground.filesystem import Identity, make_directories
 from sagepip.ground.timing import phase
 from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.outer_lock import outer_lock, outer_lock_to_take
@@ -23,12 +23,14 @@ class SiteLocks:
     Attributes:
         waited_seconds: how long the last :meth:`hold` waited, for all of them.
         held_seconds: how long the last :meth:`hold` held all of them.
+        found: what the file of each lock was when it was got; None if that took waiting.
     """
 
     def __init__(self, homes: Sequence[str]) -> None:
         self.homes = tuple(homes)
         self.waited_seconds = 0.0
         self.held_seconds = 0.0
+        self.found: dict[str, Identity | None] = {}
 
     def check_obtainable(self) -> None:
         """Refuse at once what could never be locked (see :meth:`SiteLock.check_obtainable`)."""
@@ -51,7 +53,9 @@ class SiteLocks:
             under_way = held.enter_context(phase("wait"))
             held.enter_context(outer_lock(timeout, started))
             for home in _in_order(self.homes):
-                held.enter_context(SiteLock(home).hold(timeout, started))
+                lock = SiteLock(home)
+                held.enter_context(lock.hold(timeout, started))
+                self.found[home] = lock.found
             acquired = time.monotonic()
             under_way.becomes("commit")
             self.waited_seconds = acquired - started

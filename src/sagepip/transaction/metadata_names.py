@@ -77,16 +77,18 @@ def candidates_filter(names: Iterable[str]) -> Callable[[str], bool]:
     if len(wanted) > _MOST_NAMES:
         return lambda _: True
     # Most names are told apart by their first letter.
-    begins = tuple({one for name in wanted for one in (name[:1], name[:1].upper())} | {"_", "."})
+    begins = {letter for one in wanted for letter in (one[:1], one[:1].upper())} | set("-_.")
 
     def may_be(name: str) -> bool:
+        if name[0] not in begins:
+            return name.count("-") > _PLAIN_DASHES or not name.isascii()
         if name.count("-") > _PLAIN_DASHES or not name.isascii():
             return True
-        if not name.startswith(begins):
-            return False
         spelt = canonical_name(name)
         return any(
-            spelt.startswith(one) and not spelt[len(one) : len(one) + 1].isalnum() for one in wanted
+            # Of a name that ends with a dash, nonsense as it is, the end has run into the rest.
+            spelt.startswith(one) and (one[-1:] == "-" or not spelt[len(one) :][:1].isalnum())
+            for one in wanted
         )
 
     return may_be

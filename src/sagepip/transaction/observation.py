@@ -70,6 +70,7 @@ class SiteObservation:
         territory: what may be touched.
         may_leave: whether metadata that lists no files may be replaced, and its files left.
         look: what was seen there before, if it may still be so.
+        known: distributions that were found there before, whose lists may have been read.
 
     Attributes:
         replaced: the installed versions of those projects.
@@ -90,13 +91,15 @@ class SiteObservation:
         *,
         may_leave: Callable[[str], bool] = lambda _: False,
         look: SiteLook | None = None,
+        known: Sequence[InstalledDistribution] = (),
     ) -> None:
         self._directories = directories
         self._names = {canonical_name(name) for name in names}
         self.is_outdated = False
         is_still_so = look is not None and look.still_holds()
         self._look = look if look is not None and is_still_so else SiteLook(directories)
-        self.replaced = select_installed(self._look.scanned, self._names)
+        found = select_installed(self._look.scanned, self._names)
+        self.replaced = [known[known.index(one)] if one in known else one for one in found]
         self.old: set[str] = set()
         for one in self.replaced:
             if one.is_remnant:

@@ -24,6 +24,7 @@ class Patience:
     Attributes:
         inside: whether what is waited for is an inner level of the lock: the outer one is held,
             by us or by an ancestor of ours.
+        was_needed: whether anything was not free at once.
     """
 
     def __init__(self, files: LockFiles, timeout: float | None, since: float | None = None) -> None:
@@ -31,6 +32,7 @@ class Patience:
         self._files = files
         self._timeout = timeout
         self.inside = False
+        self.was_needed = False
 
     @property
     def left(self) -> float:
@@ -51,6 +53,7 @@ class Patience:
         """
         if try_lock(descriptor, shared=shared):
             return
+        self.was_needed = True
         if self.left == 0:
             raise self.timed_out()
         self.say()

@@ -22,31 +22,35 @@ from sagepip.ground.filesystem import (
     is_real_directory,
     walk_files,
 )
+from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.carried_files import CarriedFiles
+from sagepip.transaction.departing import DepartingDirectories
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation, renewed
+from sagepip.transaction.obstacles import in_the_way, is_followed_link, may_overwrite
 from sagepip.transaction.ownership import (
+    OwnedTree,
     bytecode_source,
-    find_owner,
     same_content,
     walk_owned,
 )
 from sagepip.transaction.phases import Phase, PhasedSteps
 from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.removal import Removal, directories_above
+from sagepip.transaction.replacements import Replacements, WholeTree
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
 from sagepip.transaction.steps import (
-    DirectoryStamp,
     Place,
     Plan,
+    Relied,
     Retire,
     Step,
+    Swap,
     Unchanged,
 )
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata, take_apart
-from sagepip.transaction.territory import OutOfBounds
 
 Observation = SiteObservation | PrefixObservation
 
@@ -96,6 +100,7 @@ class Planner:
         if self._last is not None:
             return self._last
         seen = self._reset()
+        self._check_kept()
         self._new |= self._published_files()
         self._old_directories: frozenset[str] = directories_above(self._old)
         metadata = {one.metadata_path for one in self._staged}
@@ -110,7 +115,7 @@ class Planner:
             after += retire_metadata(self._area, old.metadata_path, self._retire)
         after += forget_links(self._area, superseded, seen.linked, self._retire)
         after += self._remove_leftovers(superseded, metadata - self._merged)
-        self._touched = self._old | self._kept | self._replaced
+        self._touched = self._old | self._kept | self._replacements.paths
         self._last = Plan(tuple(self._steps.in_order), commit, tuple(after), tuple(self._relied))
         return self._last
 
@@ -119,10 +124,26 @@ class Planner:
         # Without an observation there was a conflict before anything was looked at.
         return self._seen is None or self._seen.still_current(self._touched)
 
+    def clear_trash(self) -> None:
+        """After the commit, remove the directories that others took the place of.
+
+        What came into one between the last look and the exchange is brought back.
+        """
+        self._departing.clear()
+
     def drop(self) -> None:
         """Forget the last plan, which is not carried out, and what it added to what is staged."""
         self._last = None
         self._carried.drop()
+
+    def _check_kept(self) -> None:
+        """See that what is not staged is installed; KeptFilesChanged is raised if it is not."""
+        for one in self._staged:
+            if one.kept is not None:
+                one.kept.check()
+                self._kept.update(one.kept.files)
+                self._relied.append(one.kept)
+        self._above_kept = directories_above(self._kept)
 
     def _observe(self) -> Observation:
         """Look at what is installed."""
@@ -131,6 +152,7 @@ class Planner:
             [one.name for one in self._staged],
             self._territory,
             may_leave=self._may_overwrite,
+            known=[one.kept.installed for one in self._staged if one.kept is not None],
         )
 
     def _published_files(self) -> set[str]:
@@ -149,9 +171,9 @@ class Planner:
         self._new: set[str] = set()
         self._kept: set[str] = set()
         self._steps = PhasedSteps(self._territory)
-        self._relied: list[DirectoryStamp | Unchanged] = []
-        self._replaced: set[str] = set()
-        self._swapped: dict[str, str] = {}
+        self._relied: list[Relied] = []
+        self._departing = DepartingDirectories()
+        self._replacements = Replacements()
         self._merged: set[str] = set()
         return seen
 
@@ -192,7 +214,7 @@ class Planner:
                 self._refuse(live)
             else:
                 self._relied += tree.stamps
-                self._replace_directory(root, staged, live, tree.stamps)
+                self._replace_directory(root, staged, live, tree)
         elif live in self._old or self._is_free(live) or self._is_bytecode_of_replaced(live):
             self._replace(root, staged, live, identity_of(found))
         elif same_content(staged, live) or self._is_bytecode_of_kept(live):
@@ -206,8 +228,9 @@ class Planner:
             self._refuse(live)
 
     def _publish_directory(self, root: StagingRoot, staged: str, live: str) -> None:
-        stamps = self._goes_whole(staged, live)
-        if stamps is None or not can_exchange(root.new) or not moves_whole(self._area, stamps):
+        tree = self._goes_whole(staged, live) if live not in self._above_kept else None
+        stamps = tree.stamps if tree is not None else []
+        if tree is None or not can_exchange(root.new) or not moves_whole(self._area, stamps):
             self._publish_children(root, staged, live)
             return
         self._relied += stamps
@@ -215,34 +238,44 @@ class Planner:
         found = identity(live)
         if found is None:
             raise _vanished(live)
-        self._replace(root, staged, live, found)
-        self._swapped[live] = staged
+        self._replace(root, staged, live, found, tree.contents)
+        self._replacements.swapped[live] = staged
 
-    def _goes_whole(self, staged: str, live: str) -> list[DirectoryStamp] | None:  # noqa: ARG002
+    def _goes_whole(self, staged: str, live: str) -> WholeTree | None:  # noqa: ARG002
         """Return what to rely on if a directory can be replaced as a whole, else None."""
         # Only package directories: the mode and owner of share/ are the administrator's.
         in_modules = self._territory.root_of(live) in self._territory.module_roots
         is_old = in_modules and live in self._old_directories
         tree = walk_owned(live, self._old) if is_old else None
-        return tree.stamps if tree is not None else None
+        return WholeTree(tree.stamps, tree.contents) if tree is not None else None
 
-    def _replace(self, root: StagingRoot, staged: str, live: str, old: Identity) -> None:
-        self._replaced.add(live)
+    def _replace(
+        self,
+        root: StagingRoot,
+        staged: str,
+        live: str,
+        old: Identity,
+        contents: KnownDirectory | None = None,
+    ) -> None:
+        """Plan that what is staged takes the place of what is live, whose contents may be known."""
+        self._replacements.paths.add(live)
         step = exchange(root, staged, live, self._trash(root), _known(staged), old)
         if step is not None:
             self._add(live, step)
+            if contents is not None and isinstance(step, Swap):
+                self._departing.expect(live, step.source, contents)
         else:
             self._add(live, self._retire(live))
             self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
 
     def _replace_directory(
-        self, root: StagingRoot, staged: str, live: str, stamps: Sequence[DirectoryStamp]
+        self, root: StagingRoot, staged: str, live: str, tree: OwnedTree
     ) -> None:
         """Plan that a file takes the place of a directory."""
-        if moves_whole(self._area, stamps):
-            self._replace(root, staged, live, _known(live))
+        if moves_whole(self._area, tree.stamps):
+            self._replace(root, staged, live, _known(live), tree.contents)
             return
-        self._replaced.add(live)
+        self._replacements.paths.add(live)
         for step in take_apart(live, self._retire):
             self._add(live, step)
         self._add(live, Place(staged, live, _known(staged), retired_by_plan=True))
@@ -301,32 +334,14 @@ class Planner:
         return os.path.lexists(source) and same_content(self._area.staged_path(source), source)
 
     def _is_followed_link(self, live: str, found: os.stat_result) -> bool:
-        """Whether a link stands for a directory within the roots (``lib64`` → ``lib``)."""
-        if not stat.S_ISLNK(found.st_mode) or not os.path.isdir(live) or live in self._old:
-            return False
-        try:
-            inside = self._territory.root_of(os.path.realpath(live))
-            return self._territory.root_of(live) == inside not in self._territory.module_roots
-        except OutOfBounds:
-            return False
+        return is_followed_link(live, found, self._territory, self._old)
 
     def _may_overwrite(self, live: str) -> bool:
-        """Whether the user allowed this very file to be replaced."""
-        if not self._overwrite:
-            return False
-        from fnmatch import fnmatch
-
-        roots = [*self._territory.module_roots, self._territory.data_root]
-        below = [live[len(root) + 1 :] for root in roots if live.startswith(root + os.sep)]
-        return any(fnmatch(path, one) for path in below for one in self._overwrite)
+        return may_overwrite(live, self._territory, self._overwrite)
 
     def _refuse(self, live: str) -> None:
-        owner = self._seen.shared.get(live) if self._seen else None
-        owner = owner or find_owner(live, self._metadata_directories)
-        raise ConflictError(
-            f"{live} is in the way; it belongs to {owner or 'no installed distribution'}",
-            advice="remove it or uninstall its owner; --overwrite PATTERN replaces it",
-        )
+        shared = self._seen.shared if self._seen else {}
+        raise in_the_way(live, shared, self._metadata_directories)
 
     # ------------------------------------------------------------------ the old version's files
 
@@ -341,7 +356,7 @@ class Planner:
             for path in self._old - self._new
             if not path.startswith(gone)
             and not path.startswith(kept)
-            and not self._goes_by_replacement(path)
+            and not self._replacements.take_along(path)
         }
         if not files:
             return []
@@ -349,35 +364,18 @@ class Planner:
         removal = Removal(
             files,
             kept=directories_above(self._new) | set(roots) | directories_above(roots),
-            now_at=self._path_after_swap,
+            now_at=self._replacements.path_after_swap,
             retire=self._retire,
             moves_whole=lambda stamps: moves_whole(self._area, stamps),
         )
         self._relied += removal.relied
+        for step in removal.steps:
+            if isinstance(step, Retire) and step.source in removal.contents:
+                self._departing.expect(step.source, step.target, removal.contents[step.source])
         return list(removal.steps)
 
-    def _goes_by_replacement(self, live: str) -> bool:
-        """Whether a file goes because it, or what it lies in, becomes something of another kind."""
-        above = live
-        while len(above) > 1:
-            if above in self._swapped:
-                return False  # what the new directory has of it was carried over
-            if above in self._replaced:
-                return True
-            above = os.path.dirname(above)
-        return False
-
-    def _path_after_swap(self, live: str) -> tuple[str, bool]:
-        """Return where what will bear a live name is now, and whether a swap brings it there."""
-        above = live
-        while len(above) > 1:
-            if above in self._swapped:
-                return self._swapped[above] + live[len(above) :], True
-            above = os.path.dirname(above)
-        return live, False
-
     def _retire(self, live: str) -> Retire:
-        now, made_by_plan = self._path_after_swap(live)
+        now, made_by_plan = self._replacements.path_after_swap(live)
         root = self._area.root_at(os.path.dirname(live))
         return Retire(live, self._trash(root), _known(now), made_by_plan)
 

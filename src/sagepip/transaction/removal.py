@@ -152,8 +152,7 @@ def directories_above(files: Iterable[str]) -> frozenset[str]:
         files: absolute paths.
     """
     found: set[str] = set()
-    for path in files:
-        parent = os.path.dirname(path)
+    for parent in {path[: path.rfind(os.sep)] for path in files}:
         while parent not in found and parent != os.path.dirname(parent):
             found.add(parent)
             parent = os.path.dirname(parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -13,6 +14,7 @@ from sagepip.ground.filesystem import (
 )
 from sagepip.ground.json_text import json_text
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
 
@@ -48,12 +50,14 @@ class StagedDistribution:
         version: as its METADATA says.
         metadata_path: the live path that its dist-info will have.
         files: the live paths of all its files, RECORD and bytecode included.
+        kept: those of them that are not staged, but installed already; None if there are none.
     """
 
     name: str
     version: str
     metadata_path: str
     files: frozenset[str]
+    kept: KeptFiles | None = None
 
 
 class StagingArea:
@@ -145,6 +149,23 @@ class StagingArea:
             make_directory(root.staged(one))
             self._directories.add(one)
         return os.path.dirname(root.staged(live))
+
+    def reserve(self, files: Collection[str], owner: str) -> bool:
+        """Reserve live paths for the files that are there; return whether all were free.
+
+        Args:
+            files: as :meth:`locate` returns them.
+            owner: the distribution, for messages.
+        """
+        if any(live in self._claimed or live in self._directories for live in files):
+            return False
+        self._claimed.update(dict.fromkeys(files, owner))
+        return True
+
+    def content_path(self, live: str) -> str:
+        """Return where the content of a claimed live path is: staged, or there already."""
+        staged = self.staged_path(live)
+        return staged if os.path.lexists(staged) else live
 
     def spare_path(self) -> str:
         """Return a path in the transaction's directory that nothing bears."""

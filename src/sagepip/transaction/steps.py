@@ -23,6 +23,12 @@ from sagepip.ground.filesystem import (
 )
 from sagepip.ground.light_dataclass import NamedTuple, dataclass, field
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
 
 @dataclass(frozen=True)
 class Place:
@@ -281,6 +287,13 @@ class Unchanged:
         return identity(self.path) == self.inode
 
 
+class Relied(Protocol):
+    """Something live that a plan takes for granted."""
+
+    def still_holds(self) -> bool:
+        """Whether it is still so."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a transaction will do to live trees, in order.
@@ -290,27 +303,33 @@ class Plan:
             in place before the metadata that lists it.
         commit: the dist-infos; once the first of them is done, the transaction is committed.
         after: what the replaced distributions leave behind, their metadata first.
-        relied: what must not have changed when the plan is carried out.
+        relied: what must not have changed when the plan is carried out, unless by somebody who
+            takes no lock, and whose additions are brought back.
     """
 
     before: tuple[Step, ...]
     commit: tuple[Step, ...]
     after: tuple[Step, ...]
-    relied: tuple[DirectoryStamp | Unchanged, ...] = ()
+    relied: tuple[Relied, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps in order."""
         return self.before + self.commit + self.after
 
-    def still_holds(self) -> bool:
-        """Whether the live trees are still as they were when the plan was made."""
+    def still_holds(self, *, is_quiet: bool = False) -> bool:
+        """Whether the live trees are still as they were when the plan was made.
+
+        Args:
+            is_quiet: whether nobody has taken the lock for a change since before it was made: then
+                what it relies on need not be asked again, one by one, under the lock.
+        """
         made = {step.path for step in self.steps if isinstance(step, MakeDirectory)}
         parents = {
             os.path.dirname(step.target) for step in self.steps if isinstance(step, Place)
         } - made
         return (
-            all(one.still_holds() for one in self.relied)
+            (is_quiet or all(one.still_holds() for one in self.relied))
             and all(step.still_holds() for step in self.steps)
             # A neighbour that was removed may have taken an emptied directory with it.
             and all(os.path.isdir(parent) for parent in parents)

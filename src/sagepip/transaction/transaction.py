@@ -23,6 +23,7 @@ from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.lock_files import make_for_writers
 from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.owner_mark import OwnerMark
+from sagepip.transaction.quiet import QuietHomes
 from sagepip.transaction.recovery import (
     OWNER,
     TRANSACTIONS,
@@ -117,12 +118,13 @@ class Transaction:
             # The last one under the lock: in a site that is never still, it must come to an end.
             under_lock = attempt == _ATTEMPTS - 1
             with phase("plan"):
+                quiet = QuietHomes(self.lock.homes)
                 plan = None if under_lock else _plan(change, self.site)
                 if plan is None and not under_lock:
                     continue
                 journal = b"" if plan is None else self._journal(plan, what)
             try:
-                done = self._try_under_lock(change, plan, journal)
+                done = self._try_under_lock(change, plan, journal, quiet)
             except MoreLocksNeeded:
                 for home in self.lock.homes:
                     tidy(home, lock_timeout)
@@ -142,7 +144,9 @@ class Transaction:
             advice="another program writes to it without the lock; stop it and try again",
         )
 
-    def _try_under_lock(self, change: _Change, plan: Plan | None, journal: bytes) -> Plan | None:
+    def _try_under_lock(
+        self, change: _Change, plan: Plan | None, journal: bytes, quiet: QuietHomes
+    ) -> Plan | None:
         """Carry out a plan if it still holds, or one made now; None if it does not hold."""
         with self.lock.hold(change.lock_timeout):
             recovered = self._recover()
@@ -152,7 +156,7 @@ class Transaction:
                     journal = self._journal(plan, change.what)
                 elif recovered is not None or not change.still_current():
                     return None
-                if not plan.still_holds():
+                if not plan.still_holds(is_quiet=quiet.still_quiet(self.lock.found)):
                     return None
                 self._carry_out(plan, journal)
                 if change.discard_lock:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
-from sagepip.ground.removing import KnownDirectory, remove_known
+from sagepip.transaction.departing import DepartingDirectories
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation, renewed
@@ -42,7 +42,7 @@ class UninstallPlanner:
         self._number = 0
         self._seen: SiteObservation | PrefixObservation | None = None
         self._last: Plan | None = None
-        self._known: Mapping[str, KnownDirectory] = {}
+        self._departing = DepartingDirectories()
         self.shared: dict[str, str] = {}
 
     @property
@@ -85,18 +85,19 @@ class UninstallPlanner:
         # The metadata goes first, so that it never lists what is not there; .pth files next, so
         # that none names a module that has gone.
         self._last = Plan((), commit, (*links, *removal.steps), tuple(removal.relied))
-        self._known = removal.contents
+        self._departing = DepartingDirectories()
+        for step in removal.steps:
+            if isinstance(step, Retire) and step.source in removal.contents:
+                contents = removal.contents[step.source]
+                self._departing.expect(step.source, step.target, contents)
         return self._last
 
     def clear_trash(self) -> None:
         """Remove what the plan has retired as whole directories; without the lock.
 
-        What is in them is known, so that nobody has to ask again. What is not as expected is left
-        to the end of the transaction.
+        What is in them is known, so that nobody has to ask again.
         """
-        for step in self._last.after if self._last is not None else ():
-            if isinstance(step, Retire) and step.source in self._known:
-                remove_known(step.target, self._known[step.source])
+        self._departing.clear()
 
     def still_current(self) -> bool:
         """Whether what the last plan takes for granted of other distributions is still so."""

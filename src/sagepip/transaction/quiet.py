@@ -1,0 +1,65 @@
+"""Whether anybody may have changed a site under its lock since a moment.
+
+Who takes the lock by sagepip writes a line into its file and clears it in the end. Who commits
+inside the lock of an ancestor writes a journal and removes it, which changes the time of
+``.sagepip``; what is staged lies below that and changes it only when the first transaction begins
+and the last one ends. Who takes the lock by ``flock(1)`` leaves no trace: it is seen if it holds it
+at that moment, or makes us wait for it later.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from sagepip.ground.filesystem import Identity, identity_of
+from sagepip.transaction.kernel_locks import kernel_locks
+from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.lock_files import LockFiles
+from sagepip.transaction.ownership import CLOCK_TICK_SECONDS
+from sagepip.transaction.steps import DirectoryStamp
+
+
+class QuietHomes:
+    """The locks of some homes at one moment.
+
+    Args:
+        homes: the resolved directories that hold the locks.
+    """
+
+    def __init__(self, homes: Sequence[str]) -> None:
+        self._stamps: list[DirectoryStamp] = []
+        self._locks: dict[str, Identity] = {}
+        self._is_known = all(self._look_at(home) for home in homes)
+
+    def still_quiet(self, found: Mapping[str, Identity | None]) -> bool:
+        """Whether it is known that nobody has held a lock since; to be asked while they are held.
+
+        Args:
+            found: what the file of each lock was when it was got; None if that took waiting.
+        """
+        return (
+            self._is_known
+            and all(found.get(home) == lock for home, lock in self._locks.items())
+            and all(stamp.still_holds() for stamp in self._stamps)
+        )
+
+    def _look_at(self, home: str) -> bool:
+        """Look at a lock; return whether what happens to it from now on will show."""
+        stamp = DirectoryStamp.of(os.path.join(home, STATE_DIRECTORY))
+        path = LockFiles.of_site(home).lock
+        try:
+            lock = os.lstat(path)
+        except OSError:
+            return False
+        if stamp is None or lock.st_size:  # it is held, or its holder was killed
+            return False
+        self._stamps.append(stamp)
+        self._locks[home] = identity_of(lock)
+        # A change within the clock tick of the last one would not show in the time.
+        newest = max(stamp.modified, lock.st_mtime_ns) / 1e9
+        if time.time() - newest < CLOCK_TICK_SECONDS:
+            return False
+        kernel = kernel_locks(path)
+        return kernel is not None and not kernel.holders

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from sagepip.build import provisioning
+from sagepip.build import resolution
 from sagepip.build.cache import Cache, find_cache
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
 from sagepip.build.options import BuildOptions
@@ -43,7 +43,7 @@ def make_house(directory: Path) -> Path:
 def use_cache(path: Path, patch: pytest.MonkeyPatch) -> Cache:
     """Have builds use a cache of the test's own, and have what they resolve not need pip."""
     patch.setenv("SAGEPIP_CACHE_DIR", str(path))
-    patch.setattr(provisioning, "resolve", resolve_quickly)
+    patch.setattr(resolution, "resolve", resolve_quickly)
     found = find_cache(os.environ)
     assert found is not None
     return found

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sagepip.build import provisioning
+from sagepip.build import resolution
 from sagepip.build.cache import Cache, cache_path, find_cache, make_once
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
 from sagepip.build.options import BuildOptions
@@ -71,7 +71,7 @@ class Pip:
             self.calls += 1
             return real(*words, **named)
 
-        monkeypatch.setattr(provisioning, "resolve", counted)
+        monkeypatch.setattr(resolution, "resolve", counted)
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_wheel_that_changes_after_resolution_is_resolved_anew(
             make_wheel(house, "lib", "1.0", {"lib/__init__.py": "", "lib/data.txt": "other"})
         return found
 
-    monkeypatch.setattr(provisioning, "resolve", resolve_and_replace)
+    monkeypatch.setattr(resolution, "resolve", resolve_and_replace)
     environment = provide(cache, tmp_path, "app")
     assert next(Path(environment.path).rglob("data.txt")).read_text() == "other"
 

@@ -15,7 +15,7 @@ import pytest
 
 from sagepip.build import cache as cache_module
 from sagepip.build import environment as environment_module
-from sagepip.build import provisioning
+from sagepip.build import resolution
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, find_cache
 from sagepip.build.environment import EnvironmentUse
@@ -164,7 +164,7 @@ def test_damaged_resolution_is_never_believed(
         asked.append(words)
         return resolve_quickly(*words, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(provisioning, "resolve", counted)
+    monkeypatch.setattr(resolution, "resolve", counted)
     provide(cache, house, "app")
     provide(cache, house, "app")
     assert len(asked) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import textwrap
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pyproject_hooks
 import pytest
 
+from sagepip.build import hook_host
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
@@ -230,3 +232,24 @@ def build_wheel(directory, settings=None, metadata=None):
     assert (build.source / "links").read_text() == "[]"
     assert build.requires() == []
     assert len(build.notes("import")) == 1
+
+
+def test_what_the_host_is_loaded_from(
+    make_build: Callable[..., Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes from the working directory; nothing is written beside the host's own file."""
+    own = tmp_path / "elsewhere" / "hook_host.py"
+    own.parent.mkdir()
+    shutil.copy(hook_host.__file__, own)
+    monkeypatch.setattr(hook_host, "__file__", str(own))
+    build = make_build("import sys, plain\n" + NOTING.replace("return []", "return plain.found()"))
+    for name in ("importlib", "json", "gc", "warnings", "_in_process"):
+        (build.source / f"{name}.py").write_text("raise SystemExit(9)\n")
+    beside = build.source / "plain"
+    beside.mkdir()
+    (beside / "__init__.py").write_text(
+        "import sys\ndef found(): return [] if sys.dont_write_bytecode is False else ['no']\n"
+    )
+    assert build.requires() == []
+    assert [one.name for one in own.parent.iterdir()] == ["hook_host.py"]
+    assert list(beside.glob("__pycache__/*"))

@@ -18,7 +18,7 @@ OWNERS = {
     "fcntl": {"transaction/flock.py"},
     "filelock": {"transaction/flock.py"},
     "installer": {"staging/installer_library.py"},
-    "build": {"build/project.py"},
+    "build": {"build/build_library.py"},
 }
 CHANGING_CALLS = {
     ("os", name)

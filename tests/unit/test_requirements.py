@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sagepip.build.constraints import Constraints
+from sagepip.build.declared_requirements import spelled_requirements, valid_requirements
 from sagepip.build.hook_answer import answer_problem
-from sagepip.build.installed_requirements import valid_requirements
 from sagepip.ground.errors import BuildError, SagepipError, TargetError
 from sagepip.ground.headers import Headers
 from sagepip.ground.requirements import BadRequirement, parse_marker, parse_requirement
@@ -35,6 +35,8 @@ def test_everywhere(text: str, tmp_path: Path) -> None:
         parse_requirement(text)
     with pytest.raises(BuildError, match="a build requirement that is none"):
         valid_requirements([text], "p")
+    with pytest.raises(BuildError, match="a build requirement that is none"):
+        spelled_requirements([text], "p")
     with pytest.raises(TargetError, match="bad Requires-Dist"):
         check_requirements("w.whl", Headers(f"Requires-Dist: {text}\n"))
     (tmp_path / "c.txt").write_text(text)

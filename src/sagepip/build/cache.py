@@ -173,18 +173,22 @@ def _is_ours(path: str) -> bool:
         return False
 
 
-def make_once(final: str, fill: Callable[[str], None]) -> None:
+def make_once(final: str, fill: Callable[[str], None]) -> bool:
     """Make a directory in the cache if it is not there; of several makers one does the work.
 
     Args:
         final: its path.
         fill: given a path beside it that does not exist, makes the directory there.
 
+    Returns:
+        Whether it was made just now, by this call.
+
     Raises:
         OSError: the cache cannot be written or locked.
     """
     parent, name = os.path.split(final)
     making = os.path.join(parent, f".{name}{_MAKING}")
+    has_made = False
     while not os.path.isdir(final):
         _make_if_missing(making)
         with phase("wait-build", final):
@@ -197,10 +201,12 @@ def make_once(final: str, fill: Callable[[str], None]) -> None:
                 remove_tree(tree)  # of one who was killed
                 fill(tree)
                 place(tree, final)
+                has_made = True
         finally:
             # Under the lock: whoever waits for it sees that the name has gone, and looks again.
             remove_tree(making)
             os.close(descriptor)
+    return has_made
 
 
 def _make_if_missing(path: str) -> None:

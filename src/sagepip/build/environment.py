@@ -173,10 +173,11 @@ class EnvironmentUse:
         if self._cache is not None:
             path = os.path.join(self._cache.wheels, key_of([self._interpreter, member.key]))
             for _ in range(_TRIES):
-                make_once(path, lambda tree: member.unpack(tree, self._python))
+                is_new = make_once(path, lambda tree: member.unpack(tree, self._python))
                 if (descriptor := share_directory(path)) < 0:
                     continue
-                if is_sound(path):
+                # What is new has been looked at; so will all be once the environment is made.
+                if is_new or is_sound(path):
                     held.append(descriptor)
                     return path
                 os.close(descriptor)

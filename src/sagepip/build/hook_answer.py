@@ -93,10 +93,12 @@ def _value_problem(hook: str, value: object) -> str:
 
 
 def _is_requirement(value: object) -> bool:
-    from sagepip.ground.requirements import BadRequirement, parse_requirement
+    from sagepip.ground.requirements import BadRequirement, parse_requirement, plain_spelling
 
     if not isinstance(value, str) or len(value) > _REQUIREMENT_CHARACTERS:
         return False
+    if plain_spelling(value):
+        return True
     try:
         parse_requirement(value)
     except BadRequirement:

@@ -3,11 +3,12 @@
 Each hook still gets a fresh process, as PEP 517 wants it, but the interpreter starts once and the
 backend is imported once.
 
-    python hook_host.py REQUESTS ANSWERS
+    python -c START hook_host.py REQUESTS ANSWERS
 
-REQUESTS and ANSWERS are descriptors. A request is a line of JSON: the path of pyproject_hooks'
-script and its arguments. The answers are a line with the number of the hook's process, leader of a
-session, and one with its exit status, negative for a signal.
+START takes the bytecode of this file that is there, where it is for this interpreter, and writes
+none. REQUESTS and ANSWERS are descriptors. A request is a line of JSON: the path of
+pyproject_hooks' script and its arguments. The answers are a line with the number of the hook's
+process, leader of a session, and one with its exit status, negative for a signal.
 
 This file runs in the interpreter of the build: Python 3.8 and up, standard library only.
 """
@@ -15,16 +16,13 @@ This file runs in the interpreter of the build: Python 3.8 and up, standard libr
 import gc
 import json
 import os
-import runpy
 import sys
 import warnings
+from importlib.machinery import SourceFileLoader
 
 
 def main(requests, answers):  # type: (int, int) -> None
     """Answer requests until there are no more; the process of a hook returns, too."""
-    # The directory of this file is no place for a backend to import from.
-    here = os.path.realpath(os.path.dirname(os.path.abspath(__file__)))
-    sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != here]
     script = {}  # type: dict[str, object]
     waiting = b""
     while True:
@@ -39,7 +37,7 @@ def main(requests, answers):  # type: (int, int) -> None
         words = json.loads(line.decode())
         if not script:
             sys.argv = words
-            script = runpy.run_path(words[0])
+            script = load(words[0])
             import_backend(script)
             # The collector would copy the pages of all that the processes of hooks share.
             gc.freeze()
@@ -62,6 +60,16 @@ def main(requests, answers):  # type: (int, int) -> None
             os.write(answers, b"%d\n" % child)
             status = status_of(os.waitpid(child, 0)[1])
         os.write(answers, b"%d\n" % status)
+
+
+def load(path):  # type: (str) -> dict[str, object]
+    """Run the script of pyproject_hooks as a module, from its bytecode if that is there."""
+    code = SourceFileLoader("_in_process", path).get_code("_in_process")
+    # What writes none into an installation of sagepip's was START's; backends do.
+    sys.dont_write_bytecode = False
+    script = {"__name__": "_in_process", "__file__": path}  # type: dict[str, object]
+    exec(code, script)  # type: ignore[arg-type]
+    return script
 
 
 def import_backend(script):  # type: (dict[str, object]) -> None
@@ -99,7 +107,8 @@ def finish():  # type: () -> None
 
 def show_error(kind, error, trace):  # type: (type[BaseException], BaseException, object) -> None
     """Show what ended a hook as its own process would, without the frames of this file."""
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:  # type: ignore
+    own = (__file__, "<string>")
+    while trace is not None and trace.tb_frame.f_code.co_filename in own:  # type: ignore[attr-defined]
         trace = trace.tb_next  # type: ignore[attr-defined]
     sys.__excepthook__(kind, error.with_traceback(trace), trace)  # type: ignore[arg-type]
 

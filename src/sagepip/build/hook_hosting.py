@@ -15,6 +15,18 @@ from sagepip.build.offspring import Offspring, orphans_come_to_us
 if TYPE_CHECKING:
     import subprocess
 
+# A file that is run as a program is compiled each time; this takes the bytecode that is there. It
+# writes none: it may be of another interpreter than sagepip's. The working directory goes from the
+# import path before anything is imported.
+_START = """\
+import sys
+del sys.path[0]
+sys.dont_write_bytecode = True
+from importlib.machinery import SourceFileLoader
+__file__ = sys.argv.pop(1)
+exec(SourceFileLoader(__name__, __file__).get_code(__name__))
+"""
+
 
 class HookHost:
     """A process that hooks are forked from (:mod:`sagepip.build.hook_host`).
@@ -70,7 +82,7 @@ class HookHost:
         try:
             with open(log_path, "ab") as log, signals_wait():
                 self._process = self._offspring.leader = subprocess.Popen(
-                    [python, hook_host.__file__, str(theirs), str(theirs_too)],
+                    [python, "-c", _START, hook_host.__file__, str(theirs), str(theirs_too)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

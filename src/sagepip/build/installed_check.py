@@ -19,11 +19,11 @@ def check_installed(requirements: Iterable[str], python: TargetPython, project: 
         BuildError: with all that is missing or of the wrong version, dependencies included.
     """
     from sagepip.build.constraints import Constraints
+    from sagepip.build.declared_requirements import valid_requirements
     from sagepip.build.installed_requirements import (
         InstalledProject,
         refuse_missing,
         satisfy,
-        valid_requirements,
     )
     from sagepip.transaction.site_view import SiteView
 

@@ -13,7 +13,6 @@ from sagepip.build.constraints import Constraints
 from sagepip.ground.errors import BuildError
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
-from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.site_view import active
@@ -125,29 +124,6 @@ def refuse_missing(
             + ", ".join(texts),
             advice=advice,
         )
-
-
-def valid_requirements(texts: Iterable[str], project: str) -> list[Requirement]:
-    """Return requirements that were read from a project, in a fixed order.
-
-    Args:
-        texts: as in ``build-system.requires``.
-        project: whose, for the message.
-
-    Raises:
-        BuildError: one is not valid.
-    """
-    found = {}
-    for text in texts:
-        try:
-            requirement = parse_requirement(text)
-        except BadRequirement as error:
-            raise BuildError(
-                f"{project} has a build requirement that is none: {shortened(repr(text))}",
-                advice="correct build-system.requires in its pyproject.toml",
-            ) from error
-        found[str(requirement)] = requirement
-    return [found[text] for text in sorted(found)]
 
 
 def _problem(

@@ -1,4 +1,4 @@
-"""Build source directories (PEP 517, PEP 660): the only module that imports ``build``."""
+"""Build source directories (PEP 517, PEP 660)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, find_cache
-from sagepip.build.cache_bound import keep_bound
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.members import Member
@@ -25,7 +24,7 @@ from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import directory_lock
 
 if TYPE_CHECKING:
-    from build import ProjectBuilder
+    from sagepip.build.build_library import ProjectBuilder
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,8 @@ def _build_once(
     seconds = time.monotonic() - started
     console.detail(f"built {built} in {seconds:.1f} s")
     if run.grown_cache is not None:
+        from sagepip.build.cache_bound import keep_bound
+
         keep_bound(run.grown_cache, os.environ)
     if keep:
         console.note(f"kept of the build of {source}: {'; '.join(run.traces())}")
@@ -236,8 +237,7 @@ class _Run:
     def _isolated_builder(
         self, settings: dict[str, str | list[str]], use: EnvironmentUse
     ) -> ProjectBuilder:
-        from build import ProjectBuilder
-
+        from sagepip.build.build_library import ProjectBuilder
         from sagepip.build.provisioning import Provisioner
 
         provisioner = Provisioner(
@@ -266,8 +266,7 @@ class _Run:
         return builder_with(builder.get_requires_for_build(self._kind, settings), builder)
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
-        from build import ProjectBuilder
-
+        from sagepip.build.build_library import ProjectBuilder
         from sagepip.build.installed_check import check_installed
 
         builder = ProjectBuilder(
@@ -286,8 +285,7 @@ def _build_errors(source: str) -> Iterator[None]:
     """Turn what ``build`` and ``pyproject_hooks`` raise and warn into ours."""
     import warnings
 
-    from build import BuildBackendException, BuildException, TypoWarning
-
+    from sagepip.build.build_library import BuildBackendException, BuildException, TypoWarning
     from sagepip.build.output_text import clean
 
     with warnings.catch_warnings(record=True) as caught:
@@ -320,26 +318,25 @@ class _NoSuchHook(BuildError):
 
 
 def _backend_error(cause: Exception, source: str) -> SagepipError:
-    import pyproject_hooks
-
+    from sagepip.build.build_library import BackendUnavailable, HookMissing, UnsupportedOperation
     from sagepip.build.output_text import clean
 
     if isinstance(cause, SagepipError):
         return cause
-    if isinstance(cause, pyproject_hooks.HookMissing):
+    if isinstance(cause, HookMissing):
         # Only build_editable may be missing; there is nothing to fall back to.
         return _NoSuchHook(
             f"{source} cannot be installed in editable mode: its build backend has no "
             f"{cause.hook_name} (PEP 660)",
             advice=_without_hook_advice(),
         )
-    if isinstance(cause, pyproject_hooks.UnsupportedOperation):
+    if isinstance(cause, UnsupportedOperation):
         last = (cause.traceback.strip().splitlines() or [""])[-1]
         return BuildError(
             f"the build backend of {source} cannot make an sdist: {last}",
             advice="see what it needs for one",
         )
-    if isinstance(cause, pyproject_hooks.BackendUnavailable):
+    if isinstance(cause, BackendUnavailable):
         last = (cause.traceback.strip().splitlines() or [str(cause)])[-1]
         return BuildError(
             f"the build backend {cause.backend_name} of {source} cannot be imported: {last}",

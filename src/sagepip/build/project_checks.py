@@ -134,8 +134,6 @@ def _check_project(name: str, version: str, source: str) -> None:
     setuptools appends what ``[egg_info] tag_build`` says to a version (``.dev0``), so only its
     release is compared.
     """
-    from packaging.version import InvalidVersion, Version
-
     project = _table(os.path.join(source, _NAMES[0]), "project")
     stated = project.get("name")
     if isinstance(stated, str) and canonical_name(stated) != canonical_name(name):
@@ -143,9 +141,13 @@ def _check_project(name: str, version: str, source: str) -> None:
             f"the build backend of {source} made {name}, but the project is {stated}",
             advice="check its build backend",
         )
+    if "version" not in project or project["version"] == version:
+        return
+    from packaging.version import InvalidVersion, Version
+
     try:
         same = Version(str(project["version"])).base_version == Version(version).base_version
-    except (KeyError, InvalidVersion):
+    except InvalidVersion:
         return
     if not same:
         raise BuildError(

@@ -8,21 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, interpreter_key
+from sagepip.build.declared_requirements import spelled_requirements
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
-from sagepip.build.installed_requirements import valid_requirements
 from sagepip.build.members import ChangedMember, Member
 from sagepip.build.options import BuildOptions, Isolation
-from sagepip.build.resolution import ResolvedFile, resolve
 from sagepip.build.resolution_memory import ResolutionMemory
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.requirements import is_name, parse_requirement
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 
 if TYPE_CHECKING:
     from sagepip.build.installed_member import InstalledMember
+    from sagepip.build.resolution import ResolvedFile
 
 _TRIES = 3
 
@@ -90,8 +91,12 @@ class Provisioner:
 
     def _provision(self, requirements: Iterable[str], started: float) -> BuildEnvironment:
         # In one spelling, so that none is taken for an option.
-        wanted = [str(one) for one in valid_requirements(requirements, self._project)]
-        missing = [one for one in wanted if not self._satisfies(one)]
+        wanted = spelled_requirements(requirements, self._project)
+        missing = (
+            wanted
+            if self._environment is None
+            else [one for one in wanted if not self._satisfies(one)]
+        )
         if self._environment is None or missing:
             self._requirements += missing
             self._environment = self._make()
@@ -162,6 +167,8 @@ class Provisioner:
         return members
 
     def _choose(self) -> list[ResolvedFile]:
+        from sagepip.build.resolution import resolve
+
         try:
             return resolve(
                 self._requirements,
@@ -224,11 +231,14 @@ class Provisioner:
 
     def _satisfies(self, text: str) -> bool:
         """Whether what is there satisfies a requirement beyond doubt."""
-        from sagepip.ground.requirements import parse_requirement
-
+        if text in self._requirements:
+            return True
+        if is_name(text):
+            name = canonical_name(text)
+            return any(canonical_name(one.name) == name for one in self.members)
         requirement = parse_requirement(text)
         if requirement.url or requirement.extras or requirement.marker:
-            return text in self._requirements
+            return False
         name = canonical_name(requirement.name)
         return any(
             canonical_name(one.name) == name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
+import sys
 
 from sagepip.ground.filesystem import remove_file, remove_tree
 from sagepip.transaction.owner_mark import OwnerMark
@@ -32,9 +32,10 @@ class ScratchDirectory:
     """
 
     def __init__(self, kind: str = "") -> None:
-        _sweep(tempfile.gettempdir())
+        place = _temporary_directory()
+        _sweep(place)
         while True:
-            self.path = os.path.abspath(tempfile.mkdtemp(prefix=_PREFIX + kind))
+            self.path = _made(place, _PREFIX + kind)
             self._mark = OwnerMark(os.path.join(self.path, _MARK))
             try:
                 if self._mark.take():
@@ -51,6 +52,30 @@ class ScratchDirectory:
         """Remove it with all that is in it."""
         remove_tree(self.path)
         self._mark.drop()
+
+
+def _temporary_directory() -> str:
+    """Return where temporary files go, as ``tempfile`` does; that takes a while to load."""
+    if "tempfile" not in sys.modules:
+        named = (os.environ.get(variable) for variable in ("TMPDIR", "TEMP", "TMP"))
+        first = next(filter(None, named), "/tmp")
+        if os.path.isdir(first) and os.access(first, os.W_OK | os.X_OK):
+            return os.path.abspath(first)
+    import tempfile
+
+    return os.path.abspath(tempfile.gettempdir())
+
+
+def _made(place: str, prefix: str) -> str:
+    path = os.path.join(place, prefix + os.urandom(8).hex())
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        # There may be no space, and another place that has some; or the name is taken.
+        import tempfile
+
+        return os.path.abspath(tempfile.mkdtemp(prefix=prefix))
+    return path
 
 
 def _sweep(directory: str) -> None:

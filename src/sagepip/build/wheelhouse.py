@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _PART = re.compile(r"\.sagepip-[0-9a-f]{32}\.part")
+_PART_BYTES = 1 << 20
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar.zst", ".tar")
 
 
@@ -201,21 +202,20 @@ def _sweep(directory: str) -> None:
 
 def _publish(files: Mapping[str, str]) -> None:
     """Copy files to hidden names beside their final ones, then rename them."""
-    import shutil
-    import uuid
-
     written: dict[str, str] = {}
     published: list[str] = []
     try:
         for path, final in files.items():
             if os.path.isdir(final):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
-            temporary = os.path.join(os.path.dirname(final), f".sagepip-{uuid.uuid4().hex}.part")
+            name = f".sagepip-{os.urandom(16).hex()}.part"
+            temporary = os.path.join(os.path.dirname(final), name)
             # Not tempfile: its files are private, and only the kernel knows umask and default ACLs.
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             written[temporary] = final
             with open(descriptor, "wb") as target, open(path, "rb") as source:
-                shutil.copyfileobj(source, target, 1 << 20)
+                while part := source.read(_PART_BYTES):
+                    target.write(part)
                 target.flush()
                 if os.environ.get("SAGEPIP_SYNC", "").strip("0"):
                     os.fsync(descriptor)

@@ -15,9 +15,57 @@ if TYPE_CHECKING:
 _MOST_DEPTH = 50
 _SHOWN_CHARACTERS = 80
 
+_COMPARISONS = frozenset({"==", "!=", "<=", ">=", "<", ">"})
+_BLANKS = " \t"
+
 
 class BadRequirement(ValueError):
     """Why a text is no requirement, or no marker; one line."""
+
+
+def plain_spelling(text: str) -> str:
+    """Return a requirement in the spelling of ``packaging``, which it is not worth loading for.
+
+    Args:
+        text: anything.
+
+    Returns:
+        ``str(parse_requirement(text))`` for a name, perhaps with extras, and different comparisons
+        with versions that are nothing but numbers; an empty string for all else.
+    """
+    start = min((at for one in "<>=!" if (at := text.find(one)) >= 0), default=len(text))
+    name, bracket, rest = text[:start].strip(_BLANKS).partition("[")
+    name = name.rstrip(_BLANKS)
+    if not is_name(name):
+        return ""
+    if bracket:
+        extras = {one.strip(_BLANKS) for one in rest.removesuffix("]").split(",")}
+        if not rest.endswith("]") or not all(map(is_name, extras)):
+            return ""
+        name += f"[{','.join(sorted(extras))}]"
+    if start == len(text):
+        return name
+    clauses: dict[str, str] = {}
+    for one in text[start:].split(","):
+        clause = one.strip(_BLANKS)
+        version = clause.lstrip("<>=!")
+        comparison = clause.removesuffix(version)
+        version = version.lstrip(_BLANKS)
+        # Of clauses that mean the same one is left out.
+        if comparison not in _COMPARISONS or comparison in clauses or not _is_release(version):
+            return ""
+        clauses[comparison] = version
+    return name + ",".join(sorted(map("".join, clauses.items())))
+
+
+def is_name(text: str) -> bool:
+    """Whether a requirement is nothing but the name of a project."""
+    inner = text.replace("-", "").replace("_", "").replace(".", "")
+    return text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()
+
+
+def _is_release(text: str) -> bool:
+    return text.isascii() and all(map(str.isdigit, text.split(".")))
 
 
 def parse_requirement(text: object) -> Requirement:

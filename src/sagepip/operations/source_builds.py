@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from sagepip.build.archive import unpack_sdist
 from sagepip.build.options import BuildOptions
 from sagepip.build.project import BuiltDistribution, build_editable, build_sdist, build_wheel
 from sagepip.build.wheelhouse import store_wheel
@@ -120,6 +119,8 @@ class SourceBuilds:
         return SourceWheel(metadata, built)
 
     def _unpack(self, sdist: str, place: str) -> str:
+        from sagepip.build.archive import unpack_sdist
+
         with phase("sdist", os.path.basename(sdist)):
             return unpack_sdist(sdist, self._work.of_source(sdist, os.path.join(place, "source")))
 

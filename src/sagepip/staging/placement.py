@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
-from sagepip.ground.filesystem import remove_file
 from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.staging.private_places import PrivatePlaces
 from sagepip.transaction.staging_area import StagingArea
 
 
@@ -71,16 +70,9 @@ def in_environment(wheel: str, destination: Destination) -> Placement:
         wheel: whose files they are.
         destination: of the environment.
     """
-    roots = [os.path.normpath(path) for path in vars(destination.scheme).values()]
+    places = PrivatePlaces(wheel, destination)
 
     def placement(final: str) -> Placed:
-        if not any(final.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-            raise TargetError(f"{wheel}: {final} lies outside the environment")
-        live = destination.live(final)
-        os.makedirs(os.path.dirname(live), exist_ok=True)
-        # Build requirements may bring the same file (tests/__init__.py); the later one wins, as
-        # with pip. The file may be a hard link: it is replaced, not written to.
-        remove_file(live)
-        return Placed(live)
+        return Placed(places.path(final))
 
     return placement

@@ -101,19 +101,21 @@ class BytecodeMemory:
         if not key or not path or key in self._new or self._is_failed:
             return
         at = code.find(path) - 2
-        is_one = at >= 0 and code[at + 1] == len(path) and code.count(path) == 1
+        is_one = at >= 0 and code[at + 1] == len(path) and code.find(path, at + 3) < 0
         if not is_one or code[at] & ~_REFERENCE not in _SHORT_ASCII:
             return  # a constant of it holds the path, too
-        data = code[:at] + code[at + 2 + len(path) :]
+        before, after = memoryview(code)[:at], memoryview(code)[at + 2 + len(path) :]
         try:
             if self._part is None:
                 self._part = self._open_part()
             offset = self._part.tell()
-            self._part.write(data)
+            self._part.write(before)
+            self._part.write(after)
         except OSError as error:
             self._give_up(error)
             return
-        self._new[key] = _Entry(offset, len(data), zlib.crc32(data), at, code[at])
+        checksum = zlib.crc32(after, zlib.crc32(before))
+        self._new[key] = _Entry(offset, len(before) + len(after), checksum, at, code[at])
 
     def save(self) -> bool:
         """Write what is known of the modules that were asked for, if any of it is new.

@@ -227,21 +227,52 @@ def markdown(document: dict[str, Any]) -> str:
         f"{told['microseconds_a_file']} µs to make a small file; {document['rounds']} rounds; "
         f"{versions}.",
     ]
-    group = ""
-    for row in document["rows"]:
-        one = Told(**row)
-        if one.group != group:
-            group = one.group
-            names = [name for name, _ in COLUMNS[1:-1]]
-            lines += ["", f"### {group}", "", f"| | {' | '.join(names)} | targets |"]
-            lines += ["|---|" + "---:|" * len(names) + "---|"]
-        targets = "; ".join(
-            text if target["met"] else f"**{text}**"
-            for target in one.targets
-            for text in [target_text(target)]
-        )
-        lines.append(f"| {one.name} | {' | '.join(cells_of(one))} | {targets} |")
+    rows = [Told(**row) for row in document["rows"]]
+    for group in dict.fromkeys(one.group for one in rows):
+        lines += ["", *_markdown_table(group, [one for one in rows if one.group == group])]
     return "\n".join(lines) + "\n"
+
+
+_BESIDE = (("/ pip", "cpu", PIP), ("/ uv", "cpu", UV), ("/ floor", "cpu", FLOOR))
+
+
+def _markdown_table(group: str, rows: Sequence[Told]) -> list[str]:
+    """Give the table of a group: a column only where it says something."""
+    columns = {
+        group: [one.name for one in rows],
+        "ms": [_one(one.medians.get(OURS, {}).get("cpu")) for one in rows],
+        **{
+            title: [_cell(one, measure, to) for one in rows]
+            for title, measure, to in (*_BESIDE, ("wall / pip", "wall", PIP))
+        },
+        "MB": [_cell(one, "peak", None) for one in rows],
+        "": [_others(one) for one in rows],
+    }
+    said = {title: cells for title, cells in columns.items() if any(cells)}
+    lines = [f"| {' | '.join(said)} |", f"|---|{'---:|' * (len(said) - 1)}"]
+    return lines + [f"| {' | '.join(cells)} |" for cells in zip(*said.values(), strict=True)]
+
+
+def _cell(told: Told, measure: str, to: str | None) -> str:
+    """Give a value; where it misses a target, that in brackets, with the least work if known."""
+    known = told.medians.get(OURS, {}) if to is None else told.ratios.get(to, {})
+    value = known.get(measure)
+    if value is None:
+        return ""
+    text = f"{value:.0f}" if to is None else f"{value:.2f}"
+    for one in told.targets:
+        if (one["measure"], one["to"]) == (measure, to) and not one["met"]:
+            least = "" if one["least"] is None else f"; {one['least']:.2f}"
+            text += f" ({one['limit']:g}{least})"
+    return text
+
+
+def _others(told: Told) -> str:
+    """Say what became of the targets that no column shows."""
+    shown = {(measure, to) for _, measure, to in _BESIDE} | {("wall", PIP), ("peak", None)}
+    return "; ".join(
+        target_text(one) for one in told.targets if (one["measure"], one["to"]) not in shown
+    )
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "email.policy": {"compat32": None},
     "hashlib": {},
     "importlib.resources": {"files": None},
+    "shlex": {},
     # Annotations, at which nobody looks.
     "typing": {
         "TYPE_CHECKING": False,

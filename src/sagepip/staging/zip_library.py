@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from _thread import RLock
+
 from sagepip.ground.deferred_modules import DeferredModules
 
-with DeferredModules(
-    "zipfile", {"bz2": {}, "lzma": {}, "shutil": {}, "urllib.parse": {"quote_from_bytes": None}}
-):
+_STAND_INS: dict[str, dict[str, object]] = {
+    "bz2": {},
+    "lzma": {},
+    "pathlib": {},
+    "shutil": {},
+    "threading": {"RLock": RLock},  # which is all that it has of it
+    "urllib.parse": {"quote_from_bytes": None},
+}
+with DeferredModules("zipfile", _STAND_INS):
     import zipfile
 
 __all__ = ["zipfile"]

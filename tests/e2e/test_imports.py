@@ -17,7 +17,7 @@ from tests.wheels import make_wheel
 COSTLY = {"argparse", "asyncio", "email.message", "inspect", "logging", "random", "socket"}
 COSTLY |= {"dataclasses", "ipaddress", "json", "shutil", "subprocess", "tempfile", "threading"}
 COSTLY |= {"typing", "hashlib", "csv", "configparser", "importlib.metadata", "importlib.resources"}
-COSTLY |= {"packaging.version", "build", "filelock", "installer", "zipfile", "pathlib", "shlex"}
+COSTLY |= {"packaging.version", "build", "filelock", "installer", "zipfile", "shlex"}
 PATTERNS = {"enum", "re", "signal"}
 # What unpacks a wheel.
 INSTALLING = {"installer", "zipfile"}

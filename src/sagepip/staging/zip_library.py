@@ -9,7 +9,6 @@ from sagepip.ground.deferred_modules import DeferredModules
 _STAND_INS: dict[str, dict[str, object]] = {
     "bz2": {},
     "lzma": {},
-    "pathlib": {},
     "shutil": {},
     "threading": {"RLock": RLock},  # which is all that it has of it
     "urllib.parse": {"quote_from_bytes": None},

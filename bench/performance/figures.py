@@ -114,6 +114,15 @@ def _by_round(runs: Iterable[Run], way: str, measure: str) -> Mapping[int, float
     }
 
 
+def _least(runs: Iterable[Run], target: Target) -> float | None:
+    """Give what a target would be for the least work: the floor's, where there is no closer one."""
+    if target.to in (None, FLOOR):
+        return None
+    known = list(runs)
+    found = ratio(known, LIMIT, target.to or "", target.measure)
+    return ratio(known, FLOOR, target.to or "", target.measure) if found is None else found
+
+
 def judge(runs: Iterable[Run], targets: Iterable[Target]) -> list[Verdict]:
     """Compare what was measured with the targets."""
     known = list(runs)
@@ -123,7 +132,7 @@ def judge(runs: Iterable[Run], targets: Iterable[Target]) -> list[Verdict]:
             middle(known, OURS, target.measure)
             if target.to is None
             else ratio(known, OURS, target.to, target.measure),
-            ratio(known, LIMIT, target.to, target.measure) if target.to is not None else None,
+            _least(known, target),
         )
         for target in targets
     ]

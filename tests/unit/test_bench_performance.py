@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench.environment import Pin, VirtualEnvironment
 from bench.performance import checks
-from bench.performance.figures import LIMIT, OURS, PIP, Run, Target, judge, middle, ratio
+from bench.performance.figures import FLOOR, LIMIT, OURS, PIP, Run, Target, judge, middle, ratio
 from bench.performance.rebuilding import rebuild
 from bench.performance.report import Told, cells_of, markdown, target_text
 from bench.performance.small_wheels import fill_site, make_small_wheel
@@ -47,6 +47,9 @@ def test_a_target_is_out_of_reach_if_the_least_work_misses_it_too() -> None:
     runs = [run(OURS, 0, 2), run(PIP, 0, 4), run(LIMIT, 0, 1)]
     wanted = [Target("cpu", limit, PIP) for limit in (0.5, 0.3, 0.2)]
     assert [one.out_of_reach for one in judge(runs, wanted)] == [False, False, True]
+    runs = [run(OURS, 0, 2), run(PIP, 0, 4), run(FLOOR, 0, 0.4)]
+    wanted = [Target("cpu", 0.2, PIP), Target("cpu", 0.05, PIP), Target("cpu", 1.15, FLOOR)]
+    assert [one.out_of_reach for one in judge(runs, wanted)] == [False, True, False]
 
 
 def test_the_markdown_has_each_row_and_shows_what_is_not_met() -> None:

@@ -240,7 +240,7 @@ def _markdown_table(group: str, rows: Sequence[Told]) -> list[str]:
     """Give the table of a group: a column only where it says something."""
     columns = {
         group: [one.name for one in rows],
-        "ms": [_one(one.medians.get(OURS, {}).get("cpu")) for one in rows],
+        "ms": [_cell(one, "cpu", None) for one in rows],
         **{
             title: [_cell(one, measure, to) for one in rows]
             for title, measure, to in (*_BESIDE, ("wall / pip", "wall", PIP))

@@ -128,14 +128,16 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
 def _plainly_holds(clause: str, version: tuple[int, int, int]) -> bool:
     """Whether a clause of Requires-Python is of the usual kinds, and true (version specifiers)."""
     match = re.fullmatch(_CLAUSE, clause, re.ASCII)
-    if match is None or (match[1] == "!=") != bool(match[3]):
+    if match is None or (match[3] and match[1] != "!="):
         return False
     stated = tuple(map(int, match[2].split(".")))
     if match[1] == ">=":
         return stated <= version
     if match[1] == "<":
         return version < stated
-    return version[: len(stated)] != stated
+    if match[3]:
+        return version[: len(stated)] != stated
+    return version != (*stated, 0, 0)[:3]
 
 
 def check_tags(wheel: str, tags: Iterable[str], python: TargetPython) -> None:

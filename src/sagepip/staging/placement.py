@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from sagepip.ground.destination import Destination
@@ -41,12 +42,21 @@ def in_area(
         destination: where it is going to be installed.
         files: the live paths of its files are added to it.
     """
+    prefixes: dict[str, str] = {}
 
     def placement(final: str) -> Placed:
-        try:
-            live = area.locate(destination.live(final), own_metadata)
-        except TargetError as error:
-            raise TargetError(f"{wheel}: {error.problem}", advice=error.advice) from error
+        head, _, name = final.rpartition(os.sep)
+        prefix = prefixes.get(head)
+        if prefix is None:
+            live_head = destination.live(head)
+            prefix = prefixes[head] = area.territory.plain_prefix(live_head, own_metadata)
+        if prefix and name[0] != ".":
+            live = prefix + name
+        else:
+            try:
+                live = area.locate(destination.live(final), own_metadata)
+            except TargetError as error:
+                raise TargetError(f"{wheel}: {error.problem}", advice=error.advice) from error
         files.add(live)
         staged = area.claim(live, wheel)
         if staged is not None:

@@ -138,12 +138,27 @@ class Territory:
         if within.problem:
             return
         prefix = within.prefix
-        # Below a package's own directory nothing but the name of our state is refused.
-        is_plain = bool(within.top) and not within.holds_scripts
-        is_plain = is_plain and not self._problem(within, _NAME, own_metadata)
+        is_plain = bool(self.plain_prefix(parent, own_metadata))
         for name in names:
             if (is_plain and name[0] != ".") or not self._problem(within, name, own_metadata):
                 yield name, prefix + name
+
+    def plain_prefix(self, parent: str, own_metadata: str = "") -> str:
+        """Return what the live paths of a directory's files begin with, if all may be touched.
+
+        Below a package's own directory nothing but the name of our state is refused.
+
+        Args:
+            parent: the directory; absolute and normalised, as the scheme spells it.
+            own_metadata: see :meth:`locate`.
+
+        Returns:
+            The prefix, for names that do not begin with a dot; empty where names matter.
+        """
+        within = self._within(parent)
+        if within.problem or not within.top or within.holds_scripts:
+            return ""
+        return "" if self._problem(within, _NAME, own_metadata) else within.prefix
 
     def _within(self, parent: str) -> _Within:
         within = self._parents.get(parent)

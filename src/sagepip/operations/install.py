@@ -135,8 +135,9 @@ def _publish(
     keep: bool,
 ) -> InstallReport:
     # Loaded before anything is begun: sagepip may be replacing itself.
-    import sagepip.staging.unpack
-    import sagepip.transaction.planner  # noqa: F401
+    with phase("targets"):
+        import sagepip.staging.unpack
+        import sagepip.transaction.planner  # noqa: F401
 
     destination = request.destination
     # What a --root, --prefix or --target names may not be there yet; its resolved form is asked

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from zipfile import ZipInfo
 
+from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import Identity, identity_of
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging.bytecode import Compilation
@@ -23,7 +24,7 @@ from sagepip.staging.checked_archive import CheckedArchive
 from sagepip.staging.hashing import Hasher, hash_of
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.kept_files import KeptFiles
-from sagepip.transaction.record import BadRecord, RecordRow
+from sagepip.transaction.record import RecordRow
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import Territory
 
@@ -89,8 +90,8 @@ def find_kept(
     metadata = DirectoryStamp.of(installed.metadata_path)
     try:
         rows = installed.record
-    except (BadRecord, OSError):
-        rows = None
+    except ConflictError:
+        rows = None  # the planner says so
     if metadata is None or not rows:
         return None
     if compilation is None and any(row.path.endswith(".pyc") for row in rows):

@@ -18,6 +18,7 @@ COSTLY = {"argparse", "asyncio", "email.message", "inspect", "logging", "random"
 COSTLY |= {"dataclasses", "ipaddress", "json", "shutil", "subprocess", "tempfile", "threading"}
 COSTLY |= {"typing", "hashlib", "csv", "configparser", "importlib.metadata", "importlib.resources"}
 COSTLY |= {"packaging.version", "build", "filelock", "installer", "zipfile", "shlex"}
+COSTLY |= {"collections", "ctypes", "functools", "importlib", "pathlib", "types", "warnings"}
 PATTERNS = {"enum", "re", "signal"}
 # What unpacks a wheel.
 INSTALLING = {"installer", "zipfile"}
@@ -28,6 +29,8 @@ import os, sys
 held = set()
 
 def heard(event, arguments):
+    if event == "import" and held:
+        os.write(2, f"IMPORTED {arguments[0]}\\n".encode())
     if event == "fcntl.flock":
         descriptor, operation = arguments
         name = os.readlink(f"/proc/self/fd/{descriptor}")
@@ -35,13 +38,7 @@ def heard(event, arguments):
             (held.discard if operation & 8 else held.add)(name)
             os.write(2, b"HELD\\n" if held else b"FREE\\n")
 
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if held:
-            os.write(2, f"IMPORTED {name}\\n".encode())
-
 sys.addaudithook(heard)
-sys.meta_path.insert(0, Finder())
 from sagepip.cli import main
 sys.argv = sys.argv[1:]
 getattr(main, sys.argv[0].replace("-", "_"))()
@@ -110,7 +107,7 @@ def test_removing_and_copying_import_little(
     """Neither installer nor zip files, nor what reads JSON, patterns or annotations."""
     terminal.install("--python", venv.python, wheel)
     words = ("--python", venv.python, "--yes", "thing")
-    assert needless(terminal, "sage-pip-uninstall", *words) <= {"re"}
+    assert needless(terminal, "sage-pip-uninstall", *words) == set()
     (tmp_path / "tree" / "include").mkdir(parents=True)
     (tmp_path / "tree" / "include" / "a.h").write_text("")
     tree, prefix = tmp_path / "tree", tmp_path / "prefix"
@@ -124,7 +121,7 @@ def test_installing_imports_what_it_needs(
     wheel = make_wheel(tmp_path, "plain", "1.0", {"plain.py": ""})
     words = ("--python", venv.python, "--no-index", "--no-deps", wheel)
     found = needless(terminal, "sage-pip-install", *words)
-    assert found - PATTERNS <= INSTALLING
+    assert found <= INSTALLING
     assert "installer" in found
     again = needless(terminal, "sage-pip-install", *words)
     assert "installer" not in again

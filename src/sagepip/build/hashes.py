@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from enum import Enum
 
+from sagepip.ground.light_enum import Enum
 from sagepip.ground.sha256 import sha256_digest
 
 # pip's: what is at least as resistant to collisions as sha256.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 
 from sagepip.build.sources import PackageSources
 from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_enum import Enum
 
 
 class Isolation(Enum):

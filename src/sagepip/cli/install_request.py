@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
@@ -12,6 +11,7 @@ from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
+from sagepip.ground.deferred_modules import import_module
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.ground.light_dataclass import dataclass, replace

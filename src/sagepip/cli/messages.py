@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import BuildError, SagepipError
+from sagepip.ground.light_contextlib import suppress
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:

@@ -13,13 +13,75 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
     from typing import NamedTuple
 else:
-    from collections import namedtuple
+    from _collections import _tuplegetter
 
     _MISSING = object()
-    _Field = namedtuple("_Field", "name default factory repr compare")
 
-    class _Specifier(namedtuple("_Specifier", "default factory repr compare")):
+    class _NamedTupleType(type):
+        def __new__(cls, name, bases, namespace):
+            if bases == (_Tuple,) or hasattr(bases[0], "_fields"):
+                return super().__new__(cls, name, bases, {"__slots__": (), **namespace})
+            names = tuple(namespace["__annotations__"])
+            made = {"__slots__": (), "__match_args__": names, "_fields": names, **namespace}
+            made["_field_defaults"] = {one: namespace[one] for one in names if one in namespace}
+            made["_last"] = tuple(made["_field_defaults"].values())  # none without may come after
+            for index, one in enumerate(names):
+                made[one] = _tuplegetter(index, "")
+            return super().__new__(cls, name, bases, made)
+
+    class _Tuple(tuple):
+        """What all classes of named tuples have in common."""
+
+        __slots__ = ()
+
+        def __new__(cls, *values, **named):
+            names = cls._fields
+            if named or len(values) != len(names):
+                values = _completed(cls, values, named)
+            return tuple.__new__(cls, values)
+
+        def __repr__(self):
+            shown = map("{}={!r}".format, self._fields, self)
+            return f"{type(self).__name__}({', '.join(shown)})"
+
+        def __getnewargs__(self):
+            return tuple(self)
+
+        def _asdict(self):
+            return dict(zip(self._fields, self, strict=True))
+
+        def _replace(self, /, **changes):
+            return type(self)(**(self._asdict() | changes))
+
+    def _completed(cls, values, named):
+        names = cls._fields
+        if not named and 0 < len(names) - len(values) <= len(cls._last):
+            return values + cls._last[len(values) - len(names) :]
+        left = names[len(values) :]
+        known = cls._field_defaults | named
+        if len(values) > len(names) or not set(named) <= set(left) or not set(left) <= set(known):
+            raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
+        return (*values, *(known[name] for name in left))
+
+    class NamedTuple(_Tuple, metaclass=_NamedTupleType):
+        """The base of a class of named tuples: see :class:`typing.NamedTuple`."""
+
+    class _Specifier(NamedTuple):
         """What :func:`field` says of a field until the class is made."""
+
+        default: object
+        factory: object
+        repr: bool
+        compare: bool
+
+    class _Field(NamedTuple):
+        """What is known of a field."""
+
+        name: str
+        default: object
+        factory: object
+        repr: bool
+        compare: bool
 
     def field(*, default=_MISSING, default_factory=None, repr=True, compare=True):  # noqa: A002
         """Say more about a field than its default: see :func:`dataclasses.field`."""
@@ -60,18 +122,6 @@ else:
             if method is _setattr or method is _delattr or name not in cls.__dict__:
                 setattr(cls, name, method)
         return cls
-
-    class _NamedTupleType(type):
-        def __new__(cls, name, bases, namespace):
-            if not bases:
-                return super().__new__(cls, name, bases, namespace)
-            names = tuple(namespace["__annotations__"])
-            defaults = [namespace.pop(one) for one in names if one in namespace]
-            base = namedtuple(name, names, defaults=defaults)
-            return type(name, (base,), {**namespace, "__slots__": ()})
-
-    class NamedTuple(metaclass=_NamedTupleType):
-        """The base of a class of named tuples: see :class:`typing.NamedTuple`."""
 
     def fields(of):
         """Return the fields: of each the name (see :func:`dataclasses.fields`)."""

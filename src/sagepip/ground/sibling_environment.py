@@ -57,15 +57,13 @@ def _described(executable: str) -> Mapping[str, Any] | None:
     if any(map(_may_add_paths, sites)):
         return None
     answer = interpreter_probe.describe()
-    keys = answer["scheme"]
-    assert isinstance(keys, dict)
-    paths = sysconfig.get_paths("venv", vars={"base": prefix, "platbase": prefix})
+    bases = {"base": prefix, "platbase": prefix}
     return {
         **answer,
         "executable": executable,
         "prefix": prefix,
         "virtual": True,
-        "scheme": {key: paths[key] for key in keys},
+        "scheme": interpreter_probe.scheme_paths("venv", bases),
         "prefix_scheme": interpreter_probe.prefix_templates("venv"),
         "site_directories": list(dict.fromkeys(map(os.path.realpath, sites))),
         "externally_managed": None,

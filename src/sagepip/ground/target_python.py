@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
 
 from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.light_functools import cached_property, partial
 from sagepip.ground.sibling_environment import describe_sibling
 from sagepip.ground.timing import phase
 

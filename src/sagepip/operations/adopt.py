@@ -12,9 +12,9 @@ import difflib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_contextlib import contextmanager, suppress
 from sagepip.operations.adopt_edits import ARCHIVE
 from sagepip.operations.adopt_files import exchange, forget, keep, sweep, write_state
 from sagepip.operations.adopt_plan import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from sagepip.ground.filesystem import (
     link_or_copy,
@@ -13,6 +12,7 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.light_contextlib import suppress
 from sagepip.operations.adopt_plan import Content
 from sagepip.operations.adopt_state import STATE, AdoptionState
 

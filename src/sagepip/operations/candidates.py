@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement
 from sagepip.operations.candidate import Candidate

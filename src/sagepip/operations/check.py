@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 
 from packaging.requirements import Requirement
@@ -17,6 +16,7 @@ from packaging.version import Version
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import partial
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import RecoverReport, lock_homes, recover_site
 from sagepip.operations.repair import RepairPlanner

@@ -6,11 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.ground.json_text import json_text
+from sagepip.ground.light_contextlib import nullcontext
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.timing import phase, take

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError, RecoveryError
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.command_process import CommandEnd, run_command
 from sagepip.transaction.command_lock import CommandLock

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.bytecode_memory import BytecodeMemory

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import (
@@ -21,6 +20,7 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.operations.spkg_tree import Record, SpkgTree, read_record, write_json
 from sagepip.transaction.flock import lock_error
 from sagepip.transaction.owner_mark import await_directory, seize_directory

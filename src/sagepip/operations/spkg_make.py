@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
 from sagepip.operations.spkg_change import sweep

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import make_directories, remove_file
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_change import Change, changing
 from sagepip.operations.spkg_environment import ScriptsOf

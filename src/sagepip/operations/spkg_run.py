@@ -11,12 +11,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from sagepip.build.child_process import signals_wait
 from sagepip.build.offspring import Offspring, orphans_come_to_us
 from sagepip.ground.errors import SagepipError, TargetError
 from sagepip.ground.filesystem import make_directories, publish_file, remove_tree
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.owner_mark import seize_directory
 

@@ -13,11 +13,11 @@ import binascii
 import os
 import struct
 import zlib
-from functools import cache
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import publish_file, remove_file
 from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.ground.light_functools import cache
 from sagepip.transaction.owner_mark import share_directory
 
 TYPE_CHECKING = False  # typing takes a while to load

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.members import Member

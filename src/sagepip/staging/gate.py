@@ -5,7 +5,6 @@ The checks take names and texts, not files, so that they can be tested without a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from sagepip.ground import console
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 
 _INTERPRETER_NAME = r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?"
 _OBJECT_REFERENCE = r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?"
-_CLAUSE = r"\s*(>=|<|!=)\s*(\d{1,3}(?:\.\d{1,3}){0,2})(\.\*)?\s*"
+# Of clauses that are understood without ``packaging``.
+_OPERATORS = (">=", "<", "!=")
+_DIGITS = 3
+_BLANKS = " \t\n\r\f\v"
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
@@ -47,7 +49,7 @@ def check_wheel_version(wheel: str, headers: Headers) -> None:
         TargetError: Wheel-Version is missing or of another major version.
     """
     version = headers.get("Wheel-Version") or ""
-    if not re.fullmatch(r"1\.\d+", version):
+    if not _is_version(version, "1"):
         raise TargetError(
             f"{wheel}: its format is Wheel-Version {version or 'unknown'}; sagepip knows 1.x",
             advice="is the file whole? was it built by a newer tool?",
@@ -72,7 +74,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
         if len(headers.get_all(field)) > 1:
             raise TargetError(f"{wheel}: METADATA states {field} twice", advice=_MALFORMED)
     metadata_version = headers.get("Metadata-Version") or ""
-    if not re.fullmatch(r"[12]\.\d+", metadata_version):
+    if not _is_version(metadata_version, "12"):
         raise TargetError(
             f"{wheel}: its METADATA is of version {metadata_version or 'unknown'}; sagepip knows "
             "1.x and 2.x",
@@ -127,17 +129,31 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
 
 def _plainly_holds(clause: str, version: tuple[int, int, int]) -> bool:
     """Whether a clause of Requires-Python is of the usual kinds, and true (version specifiers)."""
-    match = re.fullmatch(_CLAUSE, clause, re.ASCII)
-    if match is None or (match[3] and match[1] != "!="):
+    clause = clause.strip(_BLANKS)
+    operator = next((one for one in _OPERATORS if clause.startswith(one)), "")
+    number = clause.removeprefix(operator).lstrip(_BLANKS)
+    is_prefix = operator == "!=" and number.endswith(".*")
+    parts = number.removesuffix(".*" if is_prefix else "").split(".")
+    if (
+        not operator
+        or len(parts) > len(version)
+        or not all(part.isascii() and part.isdecimal() and len(part) <= _DIGITS for part in parts)
+    ):
         return False
-    stated = tuple(map(int, match[2].split(".")))
-    if match[1] == ">=":
+    stated = tuple(map(int, parts))
+    if operator == ">=":
         return stated <= version
-    if match[1] == "<":
+    if operator == "<":
         return version < stated
-    if match[3]:
+    if is_prefix:
         return version[: len(stated)] != stated
     return version != (*stated, 0, 0)[:3]
+
+
+def _is_version(text: str, majors: str) -> bool:
+    """Whether a text is the number of a format: one of the digits, a dot, and a minor version."""
+    major, _, minor = text.partition(".")
+    return len(major) == 1 and major in majors and minor.isdecimal()
 
 
 def check_tags(wheel: str, tags: Iterable[str], python: TargetPython) -> None:
@@ -183,6 +199,7 @@ def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
     Raises:
         TargetError: see above, or the file cannot be parsed.
     """
+    import re
     from configparser import ConfigParser, Error
 
     parser = ConfigParser(delimiters=("=",), interpolation=None)
@@ -226,6 +243,10 @@ def check_script_name(wheel: str, name: str) -> None:
         raise TargetError(f"{wheel}: {name!r} is no name for a script", advice=_HOSTILE)
     if len(name.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
         raise TargetError(f"{wheel}: the name is too long: {_shown(name)}", advice=_HOSTILE)
+    if not name.lower().startswith("py"):
+        return
+    import re
+
     if re.fullmatch(_INTERPRETER_NAME, name, re.IGNORECASE):
         raise TargetError(
             f"{wheel}: its script {name!r} would replace an interpreter",
@@ -335,7 +356,11 @@ def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
 
 
 def _is_odd(name: str) -> bool:
-    return "\\" in name or (not name.isprintable() and bool(re.search(_ODD, name)))
+    if name.isprintable():
+        return "\\" in name
+    import re
+
+    return bool(re.search(_ODD, name))
 
 
 def _shown(name: str) -> str:

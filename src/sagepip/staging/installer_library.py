@@ -6,9 +6,12 @@ it has one use: to read the two lines of WHEEL that the gate has written.
 
 from __future__ import annotations
 
-from sagepip.ground.deferred_modules import DeferredModules
+import _collections_abc
+
+from sagepip.ground.deferred_modules import DeferredModules, deferred_call
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import zip_library  # noqa: F401 (installer would import all of zipfile)
 
@@ -50,14 +53,22 @@ class _WheelReader:
 
 _STAND_INS: dict[str, dict[str, object]] = {
     "base64": {},
+    # Made here for the names of wheels and of objects, which the gate has looked at.
+    "collections": {"namedtuple": deferred_call("collections", "namedtuple")},
+    "collections.abc": vars(_collections_abc),
     "configparser": {"ConfigParser": None},
     "csv": {},
     "dataclasses": {"dataclass": dataclass, "field": field},
+    "email": {},
     "email.message": {"Message": None},
     "email.parser": {"FeedParser": _WheelReader},
     "email.policy": {"compat32": None},
+    "functools": {"cached_property": cached_property},
     "hashlib": {},
+    "importlib": {},
     "importlib.resources": {"files": None},
+    "pathlib": {"Path": None},
+    "re": {"UNICODE": 32, "VERBOSE": 64, "compile": deferred_call("re", "compile")},
     "shlex": {},
     # Annotations, at which nobody looks.
     "typing": {
@@ -68,6 +79,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
         "Union": tuple,
         "cast": cast,
     },
+    "warnings": {},
 }
 with DeferredModules("installer", _STAND_INS):
     import installer  # noqa: F401
@@ -77,7 +89,7 @@ from installer.destinations import WheelDestination  # noqa: E402
 from installer.exceptions import InstallerError  # noqa: E402
 from installer.records import Hash, InvalidRecordEntry, RecordEntry  # noqa: E402
 from installer.scripts import Script  # noqa: E402
-from installer.sources import WheelContentElement, WheelFile  # noqa: E402
+from installer.sources import WheelContentElement, WheelSource  # noqa: E402
 from installer.utils import Scheme as SchemeKey  # noqa: E402
 
 __all__ = [
@@ -89,6 +101,6 @@ __all__ = [
     "Script",
     "WheelContentElement",
     "WheelDestination",
-    "WheelFile",
+    "WheelSource",
     "install",
 ]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import marshal
 import os
 import struct
-import warnings
+from _frozen_importlib_external import MAGIC_NUMBER
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground.filesystem import make_directory
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging.bytecode_memory import BytecodeMemory
-from sagepip.staging.compile_workers import CompileWorkers
+from sagepip.staging.compile_workers import CompileWorkers, warnings_ignored
 from sagepip.staging.new_files import write_all
 
 _CHECKED_HASH = 0b11
@@ -55,8 +54,7 @@ def compile_here(
     """
     compiled: list[str] = []
     made: set[str] = set()
-    with warnings.catch_warnings(), _without_collection():
-        warnings.simplefilter("ignore")
+    with warnings_ignored(), _without_collection():
         if workers is not None:
             workers.finish()
         with_hash = bool(os.environ.get("SOURCE_DATE_EPOCH"))
@@ -146,10 +144,12 @@ def _head(found: os.stat_result, source: bytes, with_hash: bool) -> bytes:
         with_hash: whether it is to be known by its hash.
     """
     if with_hash:
+        import importlib.util
+
         rest = struct.pack("<I8s", _CHECKED_HASH, importlib.util.source_hash(source))
     else:
         rest = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
-    return importlib.util.MAGIC_NUMBER + rest
+    return MAGIC_NUMBER + rest
 
 
 def bytecode_mode(source: os.stat_result) -> int:
@@ -171,8 +171,7 @@ def would_compile_to(
     """
     code = memory.take(digest, embedded)
     if code is None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             code = compile_content(source, embedded)
         if code is not None:
             memory.note(digest, embedded, code)

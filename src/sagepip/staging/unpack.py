@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
+from sagepip.ground.light_contextlib import closing, contextmanager, nullcontext
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.bytecode import Compilation, cache_path
@@ -32,7 +32,7 @@ from sagepip.staging.installer_library import (
     Script,
     WheelContentElement,
     WheelDestination,
-    WheelFile,
+    WheelSource,
     install,
 )
 from sagepip.staging.members import Member
@@ -189,7 +189,7 @@ def _installer_errors(wheel: str) -> Iterator[None]:
         raise TargetError(f"{wheel}: {error}", advice="the wheel is malformed") from error
 
 
-class _Source(WheelFile):
+class _Source(WheelSource):
     """A wheel that has passed the gate, as ``installer`` wants to see it.
 
     Args:
@@ -198,7 +198,7 @@ class _Source(WheelFile):
     """
 
     def __init__(self, archive: CheckedArchive, stays: Callable[[str], bool]) -> None:
-        super().__init__(archive.file)
+        super().__init__(archive.metadata.file_name, archive.metadata.file_version)
         self._archive = archive
         self._stays = stays
 

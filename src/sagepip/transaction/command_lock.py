@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.timing import holding
 from sagepip.transaction.flock import lock_error, unlock
 from sagepip.transaction.holder import clear_holder, write_holder

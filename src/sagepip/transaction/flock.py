@@ -7,9 +7,9 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from sagepip.ground.errors import LockError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.signals import signal
 
 _NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})

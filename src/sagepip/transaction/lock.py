@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError
@@ -21,6 +20,7 @@ from sagepip.ground.filesystem import (
     remove_directory_if_empty,
     remove_file,
 )
+from sagepip.ground.light_contextlib import ExitStack, contextmanager
 from sagepip.transaction.flock import lock_error, still_names, unlock
 from sagepip.transaction.holder import Holder, clear_holder, write_holder
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
+from sagepip.ground.light_functools import cached_property
 from sagepip.transaction.installed import InstalledDistribution, installed_at
 from sagepip.transaction.metadata_names import Entry, MetadataNames
 from sagepip.transaction.record import recorded_path

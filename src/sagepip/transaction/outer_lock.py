@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sagepip.ground.errors import LockError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
 from sagepip.transaction.lock_files import LockFiles

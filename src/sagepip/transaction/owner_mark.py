@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console, timing
+from sagepip.ground.light_contextlib import ExitStack, contextmanager
 from sagepip.transaction.flock import (
     cannot_be_locked,
     lock_error,

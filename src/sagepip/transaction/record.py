@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 
 from sagepip.ground.light_dataclass import NamedTuple
 
@@ -102,7 +101,7 @@ def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
 def format_record(rows: Iterable[RecordRow]) -> bytes:
     """Write the rows of a RECORD, sorted by path."""
     lines = []
-    for path, digest, size in sorted(rows, key=itemgetter(0)):
+    for path, digest, size in sorted(rows, key=lambda row: row[0]):
         text = "" if size is None else size
         if path.strip(_PLAIN) or digest.strip(_PLAIN):  # there is something else in it
             import csv

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from typing import TypeVar
 
 from sagepip.ground.errors import LockError, SagepipError
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.timing import phase
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.journal import journal_path

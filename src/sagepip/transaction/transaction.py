@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase, subject
 from sagepip.transaction.commit import (

@@ -7,6 +7,7 @@ import zlib
 
 from sagepip.ground.errors import ConflictError, TargetError
 from sagepip.ground.filesystem import open_regular
+from sagepip.ground.ini_text import read_sections
 from sagepip.ground.project_names import canonical_name
 from sagepip.staging.hashing import Hasher
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
@@ -84,17 +85,11 @@ def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     name = f"{wheel.dist_info}/entry_points.txt"
     if name not in archive.namelist():
         return set()
-    from configparser import ConfigParser, Error
-
-    text = read_text(wheel.path, archive, name)
-    parser = ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(text)
-    except Error as error:
+        sections = read_sections(read_text(wheel.path, archive, name))
+    except ValueError as error:
         raise TargetError(f"{wheel.path}: bad entry_points.txt: {error}") from error
-    sections = ("console_scripts", "gui_scripts")
-    return {name for one in sections if parser.has_section(one) for name in parser.options(one)}
+    return {*sections.get("console_scripts", ()), *sections.get("gui_scripts", ())}
 
 
 def _is_intact(row: RecordRow, path: str, checksum: int | None) -> bool:

@@ -68,6 +68,7 @@ class CheckedArchive:
         accept_bad_record: warn where RECORD and content disagree, and go by the content.
 
     Attributes:
+        scripts: what its entry points become.
         data_directory: the name of its ``.data`` directory, as it is spelt in it.
 
     Raises:
@@ -87,7 +88,7 @@ class CheckedArchive:
         gate.check_wheel_version(wheel, metadata.wheel_headers)
         gate.check_dist_info(wheel, metadata)
         gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
-        self._scripts = self._read_scripts(names)
+        self.scripts = self._read_scripts(names)
         self._rows = self._read_rows(entries)
 
     def _read_scripts(self, names: list[str]) -> list[gate.EntryPoint]:
@@ -109,15 +110,8 @@ class CheckedArchive:
             _warn_of_bad_record(error)
             return {}
 
-    def understood(self, name: str) -> str:
-        """Return a text of the dist-info with nothing in it but what the gate has understood.
-
-        Args:
-            name: WHEEL or entry_points.txt.
-        """
-        if name == "entry_points.txt":
-            return gate.format_scripts(self._scripts)
-        assert name == "WHEEL", name
+    def understood(self) -> str:
+        """Return a WHEEL with nothing in it but what the gate has understood."""
         root_is_purelib = "true" if self.metadata.root_is_purelib else "false"
         return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {root_is_purelib}\n"
 
@@ -178,7 +172,7 @@ class CheckedArchive:
         """
         dist_info = self.metadata.dist_info
         left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
-        left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self._scripts}
+        left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self.scripts}
         record = f"{dist_info}/RECORD"
         rows, starts = self._rows, self._data_starts
         descriptor = cast(BinaryIO, self.file.fp).fileno()

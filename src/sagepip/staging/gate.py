@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
+from sagepip.ground.ini_text import read_sections
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
@@ -176,14 +177,16 @@ class EntryPoint:
     """An entry point that becomes a script.
 
     Attributes:
-        section: ``console_scripts`` or ``gui_scripts``.
+        kind: ``console`` or ``gui``.
         name: the script's.
-        reference: ``module:object``, without extras.
+        module: what it imports.
+        attribute: what it calls of that.
     """
 
-    section: str
+    kind: str
     name: str
-    reference: str
+    module: str
+    attribute: str
 
 
 def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
@@ -199,38 +202,35 @@ def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
     Raises:
         TargetError: see above, or the file cannot be parsed.
     """
-    import re
-    from configparser import ConfigParser, Error
-
-    parser = ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(entry_points)
-    except Error as error:
+        sections = read_sections(entry_points)
+    except ValueError as error:
         raise TargetError(f"{wheel}: bad entry_points.txt: {error}", advice=_MALFORMED) from error
     found: dict[str, EntryPoint] = {}
-    for section in ("console_scripts", "gui_scripts"):
-        for name, reference in parser.items(section) if parser.has_section(section) else ():
+    for kind in ("console", "gui"):
+        for name, reference in sections.get(f"{kind}_scripts", {}).items():
             check_script_name(wheel, name)
             if name in found:
                 raise TargetError(f"{wheel}: it has the script {name} twice", advice=_MALFORMED)
-            match = re.fullmatch(_OBJECT_REFERENCE, reference.strip())
-            parts = f"{match[1]}.{match[2]}".split(".") if match else [""]
-            if match is None or not all(part.isidentifier() for part in parts):
+            module, attribute = _split_reference(reference)
+            if not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
                 raise TargetError(
                     f"{wheel}: the script {name} refers to {reference!r}, not to module:function",
                     advice=_MALFORMED,
                 )
-            found[name] = EntryPoint(section, name, f"{match[1]}:{match[2]}")
+            found[name] = EntryPoint(kind, name, module, attribute)
     return list(found.values())
 
 
-def format_scripts(scripts: Iterable[EntryPoint]) -> str:
-    """Return an ``entry_points.txt`` with just these scripts."""
-    by_section: dict[str, list[str]] = {}
-    for one in scripts:
-        by_section.setdefault(one.section, []).append(f"{one.name} = {one.reference}")
-    return "".join("\n".join([f"[{name}]", *lines, ""]) for name, lines in by_section.items())
+def _split_reference(reference: str) -> tuple[str, str]:
+    """Return the module and the object that an object reference names; extras are left out."""
+    module, _, attribute = reference.partition(":")
+    if not f"{module}{attribute}".replace(".", "").isidentifier():
+        import re
+
+        match = re.fullmatch(_OBJECT_REFERENCE, reference.strip())
+        return (match[1], match[2]) if match else ("", "")
+    return module, attribute
 
 
 def check_script_name(wheel: str, name: str) -> None:

@@ -177,6 +177,8 @@ def _unpack(
         with nullcontext() if compilation is None else closing(compilation):
             if compilation is not None:
                 compilation.expect(archive.modules(members))
+            for one in archive.scripts:
+                writer.write_script(one.name, one.module, one.attribute, one.kind)
             install(_Source(archive, writer.stays), writer, additional_metadata)
     return kept
 
@@ -213,15 +215,14 @@ class _Source(WheelSource):
         return self._archive.data_directory
 
     def read_dist_info(self, filename: str) -> str:
-        """Return a text that ``installer`` obeys: what the gate has understood of it."""
-        return self._archive.understood(filename)
+        """Return the text that ``installer`` obeys: what the gate has understood of it."""
+        assert filename == "WHEEL", filename
+        return self._archive.understood()
 
     @property
     def dist_info_filenames(self) -> list[str]:
-        """The names of the files in its dist-info directory."""
-        prefix = self.dist_info_dir + "/"
-        names = self._archive.file.NameToInfo
-        return [one.removeprefix(prefix) for one in names if one.startswith(prefix)]
+        """None: ``installer`` looks for entry points there, whose scripts are written."""
+        return []
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield what is to be installed, with streams that know what to expect."""

@@ -17,13 +17,18 @@ import gc
 import os
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
 
 from sagepip.ground.c_library import find_function
 from sagepip.ground.light_contextlib import contextmanager, suppress
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.ground.signals import signal
 from sagepip.ground.timing import has_forked
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Compile = Callable[[str, str], bytes | None]
 
 # Where in its file something lies, and how long it is.
 _JOB = struct.Struct("<QQ")
@@ -34,8 +39,6 @@ _PATHS_END = b"\0"
 _SHARE = 1 << 20
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
-
-Compile = Callable[[str, str], bytes | None]
 
 
 def worker_count(source_bytes: int) -> int:

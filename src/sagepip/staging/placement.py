@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging.private_places import PrivatePlaces
 from sagepip.transaction.staging_area import StagingArea
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Placement = Callable[[str], "Placed"]
+    """Tells where to write the file of a final path."""
 
 
 class Placed(NamedTuple):
@@ -24,10 +30,6 @@ class Placed(NamedTuple):
     path: str
     same_as: str = ""
     other: str = ""
-
-
-Placement = Callable[[str], Placed]
-"""Tells where to write the file of a final path."""
 
 
 def in_area(

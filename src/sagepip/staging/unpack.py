@@ -37,7 +37,7 @@ from sagepip.staging.installer_library import (
 )
 from sagepip.staging.members import Member
 from sagepip.staging.new_files import write_new
-from sagepip.staging.placement import Placed, Placement, in_area, in_environment
+from sagepip.staging.placement import Placed, in_area, in_environment
 from sagepip.staging.room import check_room
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sagepip.staging.installed_modules import Kept
+    from sagepip.staging.placement import Placement
 
 _CHUNK = 1 << 18
 

@@ -109,6 +109,10 @@ else:
         own = tuple(known.values())
         cls._light_fields = own
         cls._light_names = tuple(known)
+        cls._light_free = frozenset(known)
+        cls._light_defaults = {one.name: one.default for one in own if one.default is not _MISSING}
+        cls._light_factories = tuple((one.name, one.factory) for one in own if one.factory)
+        cls._light_has_more = hasattr(cls, "__post_init__")
         cls._light_compared = tuple(one.name for one in own if one.compare)
         cls.__match_args__ = cls._light_names
         cls.__dataclass_fields__ = _StandardFields()
@@ -150,27 +154,36 @@ else:
     def _init(self, /, *args, **kwargs):
         values = self.__dict__
         names = self._light_names
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes {len(names)} values: {len(args)} given")
-        values.update(zip(names, args, strict=False))
-        if kwargs:
-            for name in kwargs:
-                if name in values or name not in names:
-                    why = "twice" if name in names else "but is not known"
-                    raise TypeError(f"{type(self).__name__}: {name} is given {why}")
-            values.update(kwargs)
-        if len(values) < len(names):
-            for one in self._light_fields:
-                if one.name in values:
-                    continue
-                if one.factory is not None:
-                    values[one.name] = one.factory()
-                elif one.default is _MISSING:
-                    raise TypeError(f"{type(self).__name__}: {one.name} is missing")
-                else:
-                    values[one.name] = one.default
-        if hasattr(self, "__post_init__"):
+        given = names[: len(args)]
+        values.update(self._light_defaults)
+        values.update(zip(given, args, strict=False))
+        values.update(kwargs)
+        for name, factory in self._light_factories:
+            if name not in kwargs and name not in given:
+                values[name] = factory()
+        if (
+            len(values) != len(names)
+            or len(args) > len(names)
+            or not kwargs.keys() <= self._light_free
+            or not kwargs.keys().isdisjoint(given)
+        ):
+            raise TypeError(_misfit(type(self), args, kwargs))
+        if self._light_has_more:
             self.__post_init__()
+
+    def _misfit(cls, args, kwargs):
+        """Return what is wrong with values that a data class is given."""
+        names = cls._light_names
+        if len(args) > len(names):
+            return f"{cls.__name__} takes {len(names)} values: {len(args)} given"
+        for name in kwargs:
+            if name not in names:
+                return f"{cls.__name__}: {name} is given but is not known"
+            if name in names[: len(args)]:
+                return f"{cls.__name__}: {name} is given twice"
+        optional = {*cls._light_defaults, *(name for name, _ in cls._light_factories)}
+        missing = [one for one in names[len(args) :] if one not in kwargs and one not in optional]
+        return f"{cls.__name__}: {missing[0]} is missing"
 
     def _compared(self):
         return tuple(getattr(self, name) for name in self._light_compared)

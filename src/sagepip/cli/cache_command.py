@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sagepip.cli import messages
@@ -17,6 +16,8 @@ from sagepip.ground.errors import UsageError
 from sagepip.ground.timing import phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sagepip.operations.cache import CacheInfo, EntryInfo, PruneReport, PruneRequest
 
 

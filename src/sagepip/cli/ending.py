@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 
 from sagepip.cli import messages
 from sagepip.ground import timing
@@ -14,6 +13,7 @@ from sagepip.ground.signals import signal
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 _NAMES: dict[int, str] = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
@@ -22,6 +21,8 @@ from sagepip.operations.targets import NamedRequirement, SourceDirectory, Target
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sagepip.operations.requirements_file import ConfigSettings, RequirementsFile
 
 

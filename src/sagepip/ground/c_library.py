@@ -15,7 +15,10 @@ from _ctypes import (
     dlsym,
     get_errno,
 )
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Int(_SimpleCData):  # type: ignore[type-arg]

@@ -10,10 +10,10 @@ a name from it.)
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import ModuleType
     from typing import Any
 else:

@@ -11,12 +11,15 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from io import BufferedReader
 
 from sagepip.ground.c_library import find_function, get_errno
 from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.light_functools import cache
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
 Identity = tuple[int, int, int]
 """What a name refers to, whatever it is called: inode, and of a file also time (ns) and size.

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
 
 from sagepip.ground import interpreter_probe
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 # Lines of a .pth file that may bring in directories of distributions.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
 
 from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
@@ -15,6 +14,7 @@ from sagepip.ground.timing import phase
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _PROBE_SECONDS = 60

@@ -7,7 +7,6 @@ understood is told, and its project is not there for others.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from packaging.requirements import Requirement
@@ -23,6 +22,10 @@ from sagepip.ground.requirements import parse_requirement
 from sagepip.operations.steady import steady
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.site_view import visible_directories
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Kind(StrEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError, RecoveryError
@@ -18,6 +17,10 @@ from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.outer_lock import outer_lock_to_take
 from sagepip.transaction.prefix_sites import own_sites
 from sagepip.transaction.recovery import tidy
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True)

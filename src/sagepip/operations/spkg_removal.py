@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
@@ -15,6 +14,10 @@ from sagepip.operations.spkg_environment import ScriptsOf
 from sagepip.operations.spkg_scripts import KeptScripts
 from sagepip.operations.spkg_tree import Record, SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import withdraw_files
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def remove_packages(

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.lock_view import look_at_lock
 from sagepip.transaction.steps import DirectoryStamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Found = TypeVar("Found")
 _LOOKS = 30

@@ -6,11 +6,13 @@ processes that metadata events (``M``) give names to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sagepip.operations.trace_runs import Run
 from sagepip.operations.trace_summary import TraceSummary, seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LOCKS = 0
 

@@ -6,12 +6,14 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.trace_recorder import OPENING, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 _OPENING = OPENING.encode()
 _OTHER_VERSION = _OPENING.partition(b" ")[0]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from operator import attrgetter
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
@@ -31,7 +30,6 @@ _ZIP64_EXTRA, _UNICODE_PATH_EXTRA = 0x0001, 0x7075
 _USUAL_EXTRA = 32
 _DESCRIPTOR_LENGTHS = (12, 16, 20, 24)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_offset = attrgetter("header_offset")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def check_layout(path: str, stream: BinaryIO, entries: Sequence[zipfile.ZipInfo]
     data: dict[int, int] = {}
     before: zipfile.ZipInfo | None = None
     descriptor = stream.fileno()
-    for entry in sorted(entries, key=_offset):
+    for entry in sorted(entries, key=lambda one: one.header_offset):
         start = entry.header_offset
         if start != position or (before is not None and before.flag_bits & _DESCRIPTOR):
             _check_gap(path, before, position, start)

@@ -229,7 +229,7 @@ class _Look:
                 directories.append(below)
         if not files and not directories and directory not in self._parents:
             return None
-        return KnownDirectory(name, files, directories)
+        return tuple.__new__(KnownDirectory, (name, files, directories))  # in half the time
 
     def _walk_cache(self, cache: str) -> KnownDirectory | None:
         """Return a ``__pycache__`` if all in it is owned, or bytecode of what is owned or gone."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 
 from sagepip.ground.light_dataclass import NamedTuple
 
@@ -120,7 +119,7 @@ def parse_installed_files(text: str, metadata_name: str) -> list[RecordRow]:
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:
     """Write the rows of a RECORD, sorted by path."""
-    in_order = sorted(rows, key=itemgetter(0))
+    in_order = sorted(rows, key=lambda row: row[0])
     text = "".join(
         f"{path},{digest},\n" if size is None else f"{path},{digest},{size}\n"
         for path, digest, size in in_order

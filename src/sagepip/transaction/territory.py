@@ -22,6 +22,8 @@ _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 # Stands for the name of a file in what is said of its directory: no path holds it.
 _NAME = "\0"
+# Makes a named tuple of a tuple in half the time: there is one for each directory.
+_quickly = tuple.__new__
 
 
 class _Within(NamedTuple):
@@ -211,7 +213,8 @@ class Territory:
             and not name.startswith(STATE_DIRECTORY)
         ):
             # Nothing begins or ends here: what is true of the directory above is true of this one.
-            found = _Within(resolved + os.sep, known.top or name, known.in_modules)
+            same = (resolved + os.sep, known.top or name, known.in_modules, False, "")
+            found = _quickly(_Within, same)
         else:
             found = self._look_closely(parent, resolved)
         self._parents[parent] = found
@@ -258,7 +261,8 @@ class Territory:
             return ""
         resolved = prefix + directory[len(above) + 1 :]
         if found is not None and self.stamps is not None:
-            self.stamps[resolved] = DirectoryStamp(resolved, found.st_ino, found.st_mtime_ns)
+            stamp = (resolved, found.st_ino, found.st_mtime_ns)
+            self.stamps[resolved] = _quickly(DirectoryStamp, stamp)
         return resolved
 
     def _look_up(self, directory: str, above: str) -> os.stat_result | None:

@@ -21,6 +21,8 @@ from sagepip.staging.zip_layout import check_layout
 from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.record import RecordRow
 
+# The permissions to run a file, as an archive says them.
+_EXECUTABLE = 0o111 << 16
 _INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 
 
@@ -100,7 +102,7 @@ class CheckedArchive:
 
     def _read_rows(self, entries: list[zipfile.ZipInfo]) -> dict[str, RecordRow]:
         wheel, dist_info = self.metadata.path, self.metadata.dist_info
-        sizes = {one.filename: one.file_size for one in entries if not one.is_dir()}
+        sizes = {one.filename: one.file_size for one in entries if one.filename[-1:] != "/"}
         try:
             rows = read_record(wheel, read_text(wheel, self.file, f"{dist_info}/RECORD"))
             return check_record(wheel, rows, sizes, dist_info)
@@ -143,16 +145,16 @@ class CheckedArchive:
             if row is not None and entry.filename.endswith(".py") and entry.filename not in kept:
                 yield row.digest, entry.file_size
 
-    def root_files(self) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-        """Yield the files of its root besides metadata and bytecode, and their hashes."""
-        apart = (self.metadata.dist_info, self.data_directory)
+    def root_files(self) -> Iterator[tuple[zipfile.ZipInfo, RecordRow]]:
+        """Yield the files of its root besides metadata and bytecode, and their rows."""
+        apart = (f"{self.metadata.dist_info}/", f"{self.data_directory}/")
         for entry in self.file.infolist():
             name = entry.filename
             row = self._rows.get(name)
-            if row is None or name.endswith("/") or name.partition("/")[0] in apart:
+            if row is None or name[-1] == "/" or name.startswith(apart):
                 continue
-            if "__pycache__" not in name.split("/")[:-1]:
-                yield entry, row.digest
+            if "__pycache__" not in name or "__pycache__" not in name.split("/")[:-1]:
+                yield entry, row
 
     @staticmethod
     def is_executable(entry: zipfile.ZipInfo) -> bool:
@@ -160,7 +162,7 @@ class CheckedArchive:
         mode = entry.external_attr >> 16
         return bool(mode & 0o111 and stat.S_ISREG(mode))
 
-    def members(self, stays: Callable[[str], bool] = lambda _: False) -> Iterator[Member]:
+    def members(self, stays: Callable[[str], bool] | None = None) -> Iterator[Member]:
         """Yield what is to be installed, each to be read before the next.
 
         What is not, is compared with RECORD nevertheless: bytecode, which would be run unread;
@@ -174,24 +176,18 @@ class CheckedArchive:
         left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
         left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self.scripts}
         record = f"{dist_info}/RECORD"
-        rows, starts = self._rows, self._data_starts
-        descriptor = cast(BinaryIO, self.file.fp).fileno()
-        for entry in self.file.infolist():
+        file, rows, starts, refuse = self.file, self._rows, self._data_starts, self.refuse
+        descriptor = cast(BinaryIO, file.fp).fileno()
+        for entry in file.infolist():
             name = entry.filename
-            if name.endswith("/") or name == record:
+            if name[-1] == "/" or name == record:
                 continue
             row = rows.get(name)
-            if row is not None and stays(name):
+            if row is not None and stays is not None and stays(name):
                 continue
-            member = Member(
-                self.file,
-                entry,
-                descriptor,
-                starts[entry.header_offset],
-                row.digest if row is not None else "",
-                self.is_executable(entry),
-                self.refuse,
-            )
+            start, digest = starts[entry.header_offset], row[1] if row is not None else ""
+            executable = self.is_executable(entry) if entry.external_attr & _EXECUTABLE else False
+            member = Member(file, entry, descriptor, start, digest, executable, refuse)
             if name in left_out or (
                 "__pycache__" in name and "__pycache__" in name.split("/")[:-1]
             ):

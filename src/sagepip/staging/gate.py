@@ -31,6 +31,10 @@ _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
 _ODD = r"[\x00-\x1f\x7f\\]"
 _NO_NAMES = frozenset({"", ".", ".."})
+# None is in names, each between two ends of lines, that are the plain paths of files; dots at the
+# beginning of a name, which may be the whole of it, are looked at one by one.
+_VISIBLE = bytes({*range(0x20, 0x7F), *b"\n"} - {*b"\\"})
+_NOT_PLAIN = ("//", "/.", "\n.", "\n/", "/\n", "\n\n")
 _NAME_BYTES = 255
 # No character takes more in UTF-8.
 _CHARACTER_BYTES = 4
@@ -269,39 +273,62 @@ def check_members(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> 
         TargetError: a duplicate, an absolute or climbing path, a name that is too long, foreign
             metadata, data in no scheme, a file that is a directory too.
     """
-    data = _data_directory(wheel, names, metadata)
-    files: set[str] = set()
+    tops = {name.partition("/")[0] for name in names}
+    data = _data_directory(wheel, tops, metadata)
+    foreign = any(one.lower().endswith(_METADATA) for one in tops - {metadata.dist_info})
+    files = set(names) if _are_plain(names) else set()
     directories: set[str] = set()
-    for name in names:
-        path = name.removesuffix("/")
-        parts = path.split("/")
-        is_file = path == name
-        _check_name(wheel, name, parts)
-        if path in (files if is_file else directories):
-            raise TargetError(f"{wheel}: it holds {_shown(name)} twice", advice="build it again")
-        (files if is_file else directories).add(path)
-        inner = parts[2:] if parts[0] == data else parts
-        foreign = inner and inner[0].lower().endswith(_METADATA)
-        if foreign and parts[0] != metadata.dist_info:
-            raise TargetError(
-                f"{wheel}: it holds {_shown(name)}, the metadata of another distribution",
-                advice=_HOSTILE,
-            )
-        if is_file and parts[0] == data and (len(parts) < 3 or parts[1] not in _SCHEMES):
-            raise TargetError(
-                f"{wheel}: it holds {_shown(name)}, which is in no scheme of its .data directory",
-                advice=f"there are {', '.join(_SCHEMES)}; build it again",
-            )
-    for path in files:
-        parent = path.rpartition("/")[0]
-        while parent and parent not in directories:
-            directories.add(parent)
+    if len(files) < len(names) or foreign or data in tops:
+        files.clear()
+        for name in names:
+            _check_member(wheel, name, data, metadata.dist_info, files, directories)
+    above: set[str] = set()
+    for parent in {path.rpartition("/")[0] for path in files | directories}:
+        while parent and parent not in above:
+            above.add(parent)
             parent = parent.rpartition("/")[0]
-    for path in files & directories:
+    for path in files & (above | directories):
         raise TargetError(
             f"{wheel}: {_shown(path)} is both a file and a directory in it", advice=_MALFORMED
         )
     return data
+
+
+def _are_plain(names: Sequence[str]) -> bool:
+    """Whether all names are those of files, and paths as they should be; looked at all at once."""
+    text = "\n".join(["", *names, ""])
+    return (
+        text.isascii()
+        and text.count("\n") == len(names) + 1
+        and not text.encode().translate(None, _VISIBLE)
+        and not any(one in text for one in _NOT_PLAIN)
+        and max(map(len, names), default=0) <= _NAME_BYTES
+    )
+
+
+def _check_member(
+    wheel: str, name: str, data: str, dist_info: str, files: set[str], directories: set[str]
+) -> None:
+    """Check one name and add it to the files or the directories that were seen before."""
+    path = name.removesuffix("/")
+    parts = path.split("/")
+    is_file = path == name
+    _check_name(wheel, name, parts)
+    if path in (files if is_file else directories):
+        raise TargetError(f"{wheel}: it holds {_shown(name)} twice", advice="build it again")
+    (files if is_file else directories).add(path)
+    inner = parts[2:] if parts[0] == data else parts
+    foreign = inner and inner[0].lower().endswith(_METADATA)
+    if foreign and parts[0] != dist_info:
+        raise TargetError(
+            f"{wheel}: it holds {_shown(name)}, the metadata of another distribution",
+            advice=_HOSTILE,
+        )
+    if is_file and parts[0] == data and (len(parts) < 3 or parts[1] not in _SCHEMES):
+        raise TargetError(
+            f"{wheel}: it holds {_shown(name)}, which is in no scheme of its .data directory",
+            advice=f"there are {', '.join(_SCHEMES)}; build it again",
+        )
 
 
 def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
@@ -318,10 +345,10 @@ def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
         )
 
 
-def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
+def _data_directory(wheel: str, tops: Iterable[str], metadata: WheelMetadata) -> str:
     """Return the ``.data`` directory, which need not be spelt as the file name is."""
     own = []
-    for top in sorted({name.partition("/")[0] for name in names}):
+    for top in sorted(tops):
         stem = top.removesuffix(".data")
         if stem == top:
             continue

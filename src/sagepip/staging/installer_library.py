@@ -7,6 +7,8 @@ it has one use: to read the two lines of WHEEL that the gate has written.
 from __future__ import annotations
 
 import _collections_abc
+import posixpath
+from collections.abc import Sequence
 
 from sagepip.ground.deferred_modules import DeferredModules, deferred_call
 from sagepip.ground.headers import Headers
@@ -84,13 +86,36 @@ _STAND_INS: dict[str, dict[str, object]] = {
 with DeferredModules("installer", _STAND_INS):
     import installer  # noqa: F401
 
-from installer import install  # noqa: E402
+from installer import _core, install  # noqa: E402
 from installer.destinations import WheelDestination  # noqa: E402
 from installer.exceptions import InstallerError  # noqa: E402
 from installer.records import Hash, InvalidRecordEntry, RecordEntry  # noqa: E402
 from installer.scripts import Script  # noqa: E402
 from installer.sources import WheelContentElement, WheelSource  # noqa: E402
 from installer.utils import Scheme as SchemeKey  # noqa: E402
+
+
+class _Paths:
+    """``posixpath`` for the loop over all members of a wheel, which asks it one thing of each."""
+
+    def commonpath(self, paths: Sequence[str]) -> str:
+        """Return what paths begin with: see :func:`posixpath.commonpath`.
+
+        It is asked whether a member lies in the ``.data`` directory. Where the first of two paths
+        is one plain name, there is little to be taken apart.
+        """
+        if len(paths) == 2:
+            top, path = paths
+            if top and path and "/" not in top and top[0] != "." and path[0] not in "./":
+                return top if (path + "/").startswith(top + "/") else ""
+        return posixpath.commonpath(paths)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(posixpath, name)
+
+
+if getattr(_core, "posixpath", None) is posixpath:
+    setattr(_core, "posixpath", _Paths())  # noqa: B010 (a type checker does not know it there)
 
 __all__ = [
     "Hash",

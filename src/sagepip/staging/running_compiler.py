@@ -16,6 +16,10 @@ from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.compile_workers import CompileWorkers, warnings_ignored
 from sagepip.staging.new_files import write_all
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from sagepip.staging.bytecode_memory import Buffer
+
 _CHECKED_HASH = 0b11
 _REPLACED_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
@@ -59,7 +63,7 @@ def compile_here(
             workers.finish()
         with_hash = bool(os.environ.get("SOURCE_DATE_EPOCH"))
         for job in jobs:
-            directory = os.path.dirname(job.bytecode)
+            directory = job.bytecode[: job.bytecode.rfind(os.sep)]
             try:
                 if directory not in made:
                     make_directory(directory)
@@ -109,7 +113,9 @@ def compile_content(source: bytes, embedded: str) -> bytes | None:
     return marshal.dumps(made)
 
 
-def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | None) -> bytes | None:
+def _code(
+    job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | None
+) -> Sequence[Buffer] | None:
     known = memory.take(job.digest, job.embedded) if memory is not None else None
     if known is not None:
         return known
@@ -118,10 +124,10 @@ def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | Non
         code = compile_source(job.source, job.embedded)
     if code is not None and memory is not None:
         memory.note(job.digest, job.embedded, code)
-    return code
+    return None if code is None else (code,)
 
 
-def _write(job: Job, code: bytes, with_hash: bool) -> None:
+def _write(job: Job, code: Sequence[Buffer], with_hash: bool) -> None:
     """Write a file of bytecode (PEP 552) with the permissions of its source."""
     found = os.stat(job.source)
     content = b""
@@ -130,7 +136,7 @@ def _write(job: Job, code: bytes, with_hash: bool) -> None:
             content = stream.read()
     descriptor = os.open(job.bytecode, _REPLACED_FILE, bytecode_mode(found))
     try:
-        write_all(descriptor, _head(found, content, with_hash) + code)
+        write_all(descriptor, b"".join((_head(found, content, with_hash), *code)))
     finally:
         os.close(descriptor)
 
@@ -169,12 +175,12 @@ def would_compile_to(
         digest: its hash as RECORD has it.
         memory: what is known of sources that were compiled before.
     """
-    code = memory.take(digest, embedded)
-    if code is None:
+    parts = memory.take(digest, embedded)
+    if parts is None:
         with warnings_ignored():
             code = compile_content(source, embedded)
-        if code is not None:
-            memory.note(digest, embedded, code)
-    if code is None:
-        return None
-    return _head(found, source, bool(os.environ.get("SOURCE_DATE_EPOCH"))) + code
+        if code is None:
+            return None
+        memory.note(digest, embedded, code)
+        parts = (code,)
+    return b"".join((_head(found, source, bool(os.environ.get("SOURCE_DATE_EPOCH"))), *parts))

@@ -76,16 +76,16 @@ class _Wanted:
 
     def _find_marks(self) -> frozenset[bytes]:
         """Return bytes of which one is in each list that has one of the paths in normal form."""
-        marks = set()
-        skipped = len(self._prefix)
-        for path in self._paths:
-            if not path.startswith(self._prefix):
-                marks.add("/" + os.path.basename(path))
-                continue
-            below = path[skipped:]
-            top, separator, _ = below.partition("/")
-            # The bytecode of single modules shares one directory.
-            marks.add("\n" + (below if top == "__pycache__" else top + separator))
+        prefix, skipped = self._prefix, len(self._prefix)
+        below = [path[skipped:] for path in self._paths if path.startswith(prefix)]
+        marks = {"\n" + top + end for top, end in {one.partition("/")[:2] for one in below}}
+        # The bytecode of single modules shares one directory.
+        if "\n__pycache__/" in marks:
+            marks.remove("\n__pycache__/")
+            marks |= {"\n" + one for one in below if one.startswith("__pycache__/")}
+        if len(below) < len(self._paths):
+            outside = [path for path in self._paths if not path.startswith(prefix)]
+            marks |= {"/" + os.path.basename(path) for path in outside}
         return frozenset(map(os.fsencode, marks))
 
     @cached_property

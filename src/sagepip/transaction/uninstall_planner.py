@@ -60,6 +60,9 @@ class UninstallPlanner:
         if self._last is not None:
             return self._last
         self._seen = None
+        # Only what is found out now: it must not be older than the plan.
+        territory = self._area.territory
+        stamps = territory.stamps = {}
         self._seen = self._observe()
         self.shared = self._seen.shared
         metadata = [one.metadata_path for one in self._seen.replaced]
@@ -69,14 +72,15 @@ class UninstallPlanner:
             for path in self._seen.old | (self._also - self.shared.keys())
             if not path.startswith(within) and path not in metadata
         }
-        roots = self._area.territory.roots
+        roots = territory.roots
         kept = {above for root in roots for above in _with_parents(root)}
         removal = Removal(
             files,
             kept=kept,
             now_at=lambda path: (path, False),
             retire=self._retire,
-            moves_whole=lambda stamps: moves_whole(self._area, stamps),
+            moves_whole=lambda those: moves_whole(self._area, those),
+            seen=stamps,
         )
         commit = tuple(
             step for path in metadata for step in retire_metadata(self._area, path, self._retire)

@@ -84,7 +84,7 @@ def parse_requirement(text: object) -> Requirement:
         requirement = Requirement(checked)
         if requirement.marker is not None:
             requirement.marker.evaluate({"extra": ""})
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # the latter of a marker that has no value here
         raise _bad(error) from error
     return requirement
 
@@ -104,7 +104,7 @@ def parse_marker(text: str) -> Marker:
     try:
         marker = Marker(checked)
         marker.evaluate({"extra": ""})
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise _bad(error) from error
     return marker
 
@@ -128,6 +128,8 @@ def _checked(text: object) -> str:
     return text
 
 
-def _bad(error: ValueError) -> BadRequirement:
+def _bad(error: ValueError | KeyError) -> BadRequirement:
+    if isinstance(error, KeyError):
+        return BadRequirement(f"a marker that has no value here: {shortened(error.args[0])}")
     lines = str(error).splitlines()
     return BadRequirement(shortened(lines[0] if lines else "cannot be understood"))

@@ -30,7 +30,9 @@ EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "200"))
 
 NUMBERS = st.sampled_from(["0", "1", "2", "00", "01", "10", "3", "11", "2026"])
 RELEASES = st.lists(NUMBERS, min_size=1, max_size=4).map(".".join)
-TAILS = st.sampled_from(["", "", "", "", "a1", "rc1", ".post1", ".dev0", "+x", ".", "-1", "\u0661"])
+TAILS = st.sampled_from(
+    ["", "", "", "", "a1", "rc1", ".post1", ".dev0", "b2.dev1", "+x", ".", "-1", "\u0661"]
+)
 VERSIONS = st.tuples(st.sampled_from(["", "", "", "v", "1!", " "]), RELEASES, TAILS).map("".join)
 OPERATORS = st.sampled_from(["==", "!=", "<=", ">=", "<", ">", "~=", "===", "=", ""])
 STARS = st.sampled_from(["", "", "", ".*", ".**", "*"])
@@ -60,6 +62,9 @@ def test_the_newest(versions: list[str]) -> None:
 @example("==1.0.*", "1")
 @example(">1", "1.0")
 @example("===0", "0")
+@example(">=2.5.0.dev0,<3", "2.5")
+@example("<1.0rc1", "1")
+@example("<=1.0rc1.dev0", "1")
 def test_what_specifiers_admit(text: str, version: str) -> None:
     """They admit the same, and consist of the same."""
     try:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Clauses = tuple[tuple[str, str], ...]
 """Each an operator and what it compares with, as ``packaging`` names them."""
 
-_CLAUSE = r"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*([0-9]+(?:\.[0-9]+)*)(\.\*)?[ \t]*"
+_PRE = r"(?:(?:a|b|rc)[0-9]+)?(?:\.dev[0-9]+)?"
+_STATED = rf"([0-9]+(?:\.[0-9]+)*)(\.\*|{_PRE})"
+_CLAUSE = rf"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*{_STATED}[ \t]*"
 # Python turns no longer ones into numbers.
 _MOST_CHARACTERS = 1000
 
@@ -91,10 +93,12 @@ def plain_clauses(text: str) -> Clauses | None:
         match = re.fullmatch(_CLAUSE, one)
         if match is None:
             return None
-        operator, version, star = match.groups()
-        if (star and operator not in ("==", "!=")) or (operator == "~=" and "." not in version):
+        operator, version, end = match.groups()
+        if end == ".*" and operator not in ("==", "!="):
             return None
-        found.append((operator, version + (star or "")))
+        if operator == "~=" and (end or "." not in version):
+            return None
+        found.append((operator, version + end))
     return tuple(found)
 
 
@@ -109,9 +113,7 @@ def admits(clauses: Clauses, version: str) -> bool:
         ValueError: it is none.
     """
     release = release_of(version)
-    if release and all(
-        operator != "===" and release_of(stated.removesuffix(".*")) for operator, stated in clauses
-    ):
+    if release and all(re.fullmatch(_CLAUSE, "".join(one)) for one in clauses):
         return all(_holds(operator, stated, release) for operator, stated in clauses)
     from packaging.specifiers import SpecifierSet
 
@@ -119,17 +121,20 @@ def admits(clauses: Clauses, version: str) -> bool:
 
 
 def _holds(operator: str, stated: str, release: tuple[int, ...]) -> bool:
-    """Whether a clause holds of a version (version specifiers); both are nothing but numbers."""
-    if stated.endswith(".*"):
-        return _begins(release, stated.removesuffix(".*")) == (operator == "==")
-    wanted = release_of(stated)
+    """Whether a clause holds of a version that is nothing but numbers (version specifiers)."""
+    match = re.fullmatch(_STATED, stated)
+    numbers, end = match.groups() if match else ("", "")
+    if end == ".*":
+        return _begins(release, numbers) == (operator == "==")
+    # A pre-release comes before what it becomes, and after all that comes before that.
+    own, wanted = (release, 0), (release_of(numbers), -1 if end else 0)
     if operator == "~=":
-        return release >= wanted and _begins(release, stated.rpartition(".")[0])
+        return own >= wanted and _begins(release, numbers.rpartition(".")[0])
     if operator in ("==", "!="):
-        return (release == wanted) == (operator == "==")
+        return (own == wanted) == (operator == "==")
     if operator in ("<", "<="):
-        return release < wanted or (release == wanted and operator == "<=")
-    return release > wanted or (release == wanted and operator == ">=")
+        return own < wanted or (own == wanted and operator == "<=")
+    return own > wanted or (own == wanted and operator == ">=")
 
 
 def _begins(release: tuple[int, ...], prefix: str) -> bool:

@@ -25,17 +25,15 @@ if TYPE_CHECKING:
 # A comparison, or a list of such and of lists with "and" or "or" between them.
 _Plain = list["str | tuple[str, str, str] | _Plain"]
 
-_TOKEN = re.compile(
-    r"""[ \t]*(?:
+# Compiled when they are used first.
+_TOKEN = r"""(?xa)[ \t]*(?:
     (?P<word>[()]|(?:and|or)(?![\w.]))
     |(?P<name>python_version|extra|sys_platform|os_name|platform_system|implementation_name
       |platform_python_implementation)
     [ \t]*(?P<operator>===|[~=!<>]=|[<>])[ \t]*(?P<quote>["'])(?P<value>[\w.*-]+)(?P=quote)
-    )[ \t]*""",
-    re.VERBOSE | re.ASCII,
-)
+    )[ \t]*"""
 # What no packaging ever took for a version: then two texts are compared.
-_WORD = re.compile(r"(?!v?[0-9])[\w.-]+", re.ASCII | re.IGNORECASE)
+_WORD = r"(?ai)(?!v?[0-9])[\w.-]+"
 _MOST_DEPTH = 20
 
 
@@ -119,10 +117,10 @@ def _read_marker(text: str) -> _Plain | None:
     levels: list[_Plain] = [[]]
     place = 0
     while place < len(text):
-        match = _TOKEN.match(text, place)
+        match = re.match(_TOKEN, text[place:])
         if match is None or len(levels) > _MOST_DEPTH:
             return None
-        place = match.end()
+        place += match.end()
         word, last = match["word"], levels[-1]
         # A comparison or a parenthesis where something has ended, or a word where nothing has.
         if (len(last) % 2 == 1) != (word in ("and", "or", ")")):
@@ -147,7 +145,7 @@ def _is_simple(name: str, operator: str, value: str) -> bool:
         return False
     if name == "python_version":
         return operator != "===" and plain_clauses(operator + value) is not None
-    return operator in ("==", "!=") and _WORD.fullmatch(value) is not None
+    return operator in ("==", "!=") and re.fullmatch(_WORD, value) is not None
 
 
 def _evaluate(marker: _Plain, known: dict[str, str], extra: str) -> bool:

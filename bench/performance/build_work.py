@@ -29,7 +29,7 @@ START = (
 
 # Run by the interpreter that has the backend; from a text, as it may be of any environment.
 _HOST = """\
-import os, sys
+import gc, os, sys
 del sys.path[0]
 from importlib.machinery import SourceFileLoader
 requests, answers, script, directory = sys.argv[1:]
@@ -37,6 +37,7 @@ os.chdir(directory)
 names = {"__name__": "_in_process", "__file__": script}
 exec(SourceFileLoader("_in_process", script).get_code("_in_process"), names)
 names["_build_backend"]()
+gc.freeze()
 def run():
     names["main"]()
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bench.environment import VirtualEnvironment, console_script
 
+from tests.e2e.build_fixtures import make_project, make_tiny_backend
 from tests.e2e.commands import Terminal
 from tests.wheels import make_wheel
 
@@ -125,6 +126,23 @@ def test_installing_imports_what_it_needs(
     assert "installer" in found
     again = needless(terminal, "sage-pip-install", *words)
     assert "installer" not in again
+
+
+def test_building_imports_what_it_needs(
+    terminal: Terminal, venv: VirtualEnvironment, tmp_path: Path
+) -> None:
+    """Plain requirements are resolved without packaging, small files hashed without OpenSSL."""
+    house = make_tiny_backend(tmp_path / "house").parent
+    make_wheel(house, "other", "2.0", {}, requires=('more>=1; python_version < "3"',))
+    source = make_project(tmp_path / "source", requires=["tiny_backend>=1,<2", "other>=2.0"])
+    words = ("--python", venv.python, "--no-deps", "--no-index", "--find-links", house, source)
+    needed = {"build", "json", "subprocess", "threading", "typing", *INSTALLING}
+    more = {"datetime", "locale", "packaging.requirements", "packaging.specifiers", "selectors"}
+    for scripts in ({"configparser", "shlex"}, set[str]()):  # those of the backend, the first time
+        found = imported(terminal, console_script("sage-pip-install"), *words)
+        extra = found & (COSTLY | more) - imported(terminal, "-c", "pass")
+        assert extra <= needed | scripts
+        assert "build" in found
 
 
 def watched(terminal: Terminal, program: str, *words: str | Path) -> list[str]:

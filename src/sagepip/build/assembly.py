@@ -107,9 +107,7 @@ def _with_interpreter(script: str, interpreter: str) -> bytes | None:
 
 def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) -> bytes:
     """Return a RECORD with the hashes of the scripts that were written anew."""
-    import base64
-    import hashlib
-
+    from sagepip.staging.hashing import hash_of
     from sagepip.transaction.record import format_record, parse_record
 
     site = os.path.dirname(os.path.dirname(relative))
@@ -119,8 +117,7 @@ def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) ->
     for row in rows:
         data = written.get(os.path.normpath(os.path.join(site, row.path)))
         if data is not None:
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
-            row = row._replace(digest="sha256=" + digest.rstrip("="), size=len(data))
+            row = row._replace(digest=hash_of(data), size=len(data))
         corrected.append(row)
     return format_record(corrected)
 

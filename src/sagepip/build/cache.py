@@ -277,9 +277,7 @@ def interpreter_key(python: TargetPython) -> str:
 
 def guarded(text: bytes) -> bytes:
     """Return text with its digest in front, so that damage to it is noticed."""
-    import hashlib
-
-    return hashlib.sha256(text).hexdigest().encode() + b"\n" + text
+    return sha256_digest(text).hex().encode() + b"\n" + text
 
 
 def unguarded(data: bytes) -> bytes:

@@ -28,7 +28,7 @@ _TRIES = 4
 
 @dataclass(frozen=True)
 class BuildEnvironment:
-    """A virtual environment for builds; satisfies ``build.env.IsolatedEnv``.
+    """A virtual environment for builds.
 
     Attributes:
         path: its directory.

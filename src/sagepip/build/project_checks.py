@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import lru_cache
 from typing import Any, Literal
 
+from sagepip.build.toml_once import parsed
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.project_names import canonical_name
 
@@ -169,15 +169,7 @@ def _table(pyproject: str, name: str) -> dict[str, Any]:
     """Return a table of ``pyproject.toml``; an empty one if it cannot be read."""
     try:
         with open(pyproject, "rb") as stream:
-            table = _parsed(stream.read()).get(name)
+            table = parsed(stream.read()).get(name)
     except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}
-
-
-# It is asked for three times, and some are long.
-@lru_cache(maxsize=2)
-def _parsed(pyproject: bytes) -> dict[str, Any]:
-    import tomllib
-
-    return tomllib.loads(pyproject.decode())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
+from sagepip.build.sources import file_url
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_functools import cached_property
@@ -20,7 +21,6 @@ from sagepip.operations.dependencies import (
 )
 from sagepip.operations.hash_checks import (
     check_stated_hashes,
-    file_url,
     lines_of,
     requirement_line,
 )

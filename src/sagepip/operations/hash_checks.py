@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
 from sagepip.build.hashes import (
@@ -14,6 +13,7 @@ from sagepip.build.hashes import (
     file_digest,
     hash_problem,
 )
+from sagepip.build.sources import file_url
 from sagepip.ground.errors import TargetError
 from sagepip.operations.targets import (
     NamedRequirement,
@@ -22,9 +22,6 @@ from sagepip.operations.targets import (
     Target,
     WheelFile,
 )
-
-# What stands for itself in the path of a URL (RFC 3986); nearly all paths are made of it.
-_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/"
 
 
 def check_stated_hashes(targets: Iterable[Target], checking: HashChecking) -> None:
@@ -89,15 +86,6 @@ def lines_of(requirement: str, targets: Sequence[Target]) -> list[str]:
         if isinstance(one, NamedRequirement) and one.requirement == requirement
     ]
     return found or [requirement]
-
-
-def file_url(path: str) -> str:
-    """Return the URL of a file or directory."""
-    if path.strip(_UNRESERVED):  # there is something else in it
-        from urllib.parse import quote
-
-        path = quote(os.fsencode(path))
-    return f"file://{path}"
 
 
 def _problem_of_archive(

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from sagepip.ground.c_library import find_function, get_errno
+from sagepip.ground.c_library import Int, byref, find_function, get_errno
 
 
 def test_calls() -> None:
@@ -39,3 +39,14 @@ def test_beside_ctypes() -> None:
         "assert find_function('getppid')() == libc.getppid() > 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_place_to_write_to() -> None:
+    """A function may write a number to a place that it is given."""
+    if sys.platform != "linux":
+        return
+    prctl = find_function("prctl")
+    assert prctl is not None
+    got = Int(-1)
+    assert prctl(37, byref(got), 0, 0, 0) == 0  # PR_GET_CHILD_SUBREAPER
+    assert got.value in (0, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 
 from sagepip.build.tree_stamps import OWN_FILES
 from sagepip.build.unpacked_wheels import PLACEHOLDER
@@ -11,6 +10,10 @@ from sagepip.build.virtual_environment import create_environment
 from sagepip.ground.filesystem import hard_link, link_or_copy, make_directory, remove_file
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def assemble(tree: str, final: str, unpacked: Iterable[str], python: TargetPython) -> None:

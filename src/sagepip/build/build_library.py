@@ -9,12 +9,11 @@ until they are used (``__lazy_modules__``), to Pythons that can do so.
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
-from importlib import import_module
 
 from sagepip.build.scratch import ScratchDirectory
 from sagepip.build.toml_once import load
-from sagepip.ground.deferred_modules import DeferredModules, DeferredName
+from sagepip.ground.deferred_modules import DeferredModules, DeferredName, import_module
+from sagepip.ground.light_contextlib import nullcontext
 from sagepip.staging import zip_library  # noqa: F401 (build would import all of zipfile)
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -75,6 +74,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
         **dict.fromkeys(("timedelta", "timezone", "tzinfo")),
     },
     "difflib": {},
+    "importlib": {},
     "importlib.metadata": {},
     # To find the script of hooks, which a process is given: it is a file on disk.
     "importlib.resources": {"files": _Files, "as_file": _as_file},
@@ -89,6 +89,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     # Unless somebody has loaded it before: then it is parsed again.
     "tomllib": {"load": load},
     "tempfile": {"TemporaryDirectory": _HookDirectory},
+    "warnings": {},
 }
 with DeferredModules("build", _STAND_INS):
     import build  # noqa: F401

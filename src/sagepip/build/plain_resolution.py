@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sagepip.build.readable_requirements import ReadRequirement, read_requirement
 from sagepip.build.readable_versions import Clauses, admits
@@ -20,6 +19,10 @@ from sagepip.build.wheel_shelf import Doubt, ShelvedWheel, WheelShelf
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # pip takes such a name for that of a file, whether it is there or not.
 _ARCHIVE = re.compile(r".*\.(whl|zip|tar|t?gz|t?bz2?|t?xz|t?lz(ma)?|zst)", re.IGNORECASE)

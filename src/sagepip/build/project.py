@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, find_cache
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.members import Member
 from sagepip.build.options import BuildOptions, Isolation
-from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
+from sagepip.build.project_checks import backend_name, check_result, check_source
 from sagepip.build.scratch import ScratchDirectory
 from sagepip.build.setuptools_settings import settings_for
 from sagepip.build.source_tree import without_new_bytecode
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import directory_lock
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from sagepip.build.build_library import ProjectBuilder
+    from sagepip.build.project_checks import Kind
 
 
 @dataclass(frozen=True)

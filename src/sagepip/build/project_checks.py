@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, Literal
 
 from sagepip.build.toml_once import parsed
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.project_names import canonical_name
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Kind = Literal["wheel", "editable", "sdist"]
+
 _NAMES = ("pyproject.toml", "setup.py")
 
-Kind = Literal["wheel", "editable", "sdist"]
 """What is to be built; the names of the hooks, without ``build_``."""
 
 

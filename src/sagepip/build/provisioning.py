@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, interpreter_key
 from sagepip.build.declared_requirements import spelled_requirements
@@ -24,7 +22,10 @@ from sagepip.ground.requirements import is_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sagepip.build.installed_member import InstalledMember
     from sagepip.build.resolution import ResolvedFile
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from functools import cache
 
 from sagepip.build.readable_versions import Clauses, admits, plain_clauses
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import cache
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement, plain_head
 from sagepip.ground.target_python import TargetPython

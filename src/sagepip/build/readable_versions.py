@@ -6,7 +6,8 @@ It takes longer to load than an interpreter to start, and most versions are noth
 from __future__ import annotations
 
 import re
-from functools import cache
+
+from sagepip.ground.light_functools import cache
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:

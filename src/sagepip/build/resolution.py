@@ -6,8 +6,6 @@ It is not asked where its answer is beyond doubt (:mod:`sagepip.build.plain_reso
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from sagepip.build.hashes import MISMATCH, HashChecking, file_digest
 from sagepip.build.pip_runner import run_pip
@@ -18,7 +16,11 @@ from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from sagepip.build.wheel_shelf import ShelvedWheel
 
 # A wheel that is replaced in the wheelhouse between pip's look and ours is no error.

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from sagepip.build.readable_versions import Clauses, admits, clauses_of, newest_of, release_of
 from sagepip.build.wheelhouse import SDIST_SUFFIXES, parse_file_name
 from sagepip.ground.errors import SagepipError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import is_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.versions import is_same_version
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sagepip.staging.wheel import WheelMetadata
 
 _WHEEL_VERSION = re.compile(r"1\.[0-9]+")

@@ -11,6 +11,7 @@ from _ctypes import (
     FUNCFLAG_USE_ERRNO,
     CFuncPtr,
     _SimpleCData,
+    byref,
     dlopen,
     dlsym,
     get_errno,
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Int(_SimpleCData):  # type: ignore[type-arg]
+class Int(_SimpleCData):  # type: ignore[type-arg]
+    """A whole number that a function writes to, given its place (:func:`byref`)."""
+
     _type_ = "i"
 
 
 class _Function(CFuncPtr):
     _flags_ = FUNCFLAG_CDECL | FUNCFLAG_USE_ERRNO
-    _restype_ = _Int
+    _restype_ = Int
 
 
 def find_function(name: str) -> Callable[..., int] | None:
@@ -47,4 +50,4 @@ def find_function(name: str) -> Callable[..., int] | None:
         return None
 
 
-__all__ = ["find_function", "get_errno"]
+__all__ = ["Int", "byref", "find_function", "get_errno"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from packaging.requirements import Requirement
 
@@ -33,6 +32,10 @@ from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.checked_archive import check_wheel
 from sagepip.staging.gate import check_requires_python
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _Direct = SourceDirectory | SourceArchive | WheelFile
 

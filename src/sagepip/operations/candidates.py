@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
 from sagepip.build.sources import file_url
@@ -34,6 +32,8 @@ from sagepip.transaction.site_view import SiteView, visible_directories
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from packaging.requirements import Requirement
 
     from sagepip.build.resolution import ResolvedFile

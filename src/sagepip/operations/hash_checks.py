@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from sagepip.build.hashes import (
     ADVICE,
     DIRECTORIES,
@@ -22,6 +20,10 @@ from sagepip.operations.targets import (
     Target,
     WheelFile,
 )
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def check_stated_hashes(targets: Iterable[Target], checking: HashChecking) -> None:

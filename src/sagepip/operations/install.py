@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
@@ -27,6 +26,10 @@ from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def install(request: InstallRequest) -> InstallReport:

@@ -7,7 +7,6 @@ that the central directory of the zip file and RECORD agree on.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Iterator
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
@@ -20,6 +19,10 @@ from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text, read_whe
 from sagepip.staging.zip_layout import check_layout
 from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.record import RecordRow
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
 
 # The permissions to run a file, as an archive says them.
 _EXECUTABLE = 0o111 << 16

@@ -5,8 +5,6 @@ The checks take names and texts, not files, so that they can be tested without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
@@ -18,6 +16,8 @@ from sagepip.ground.versions import is_same_version
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sagepip.staging.wheel import WheelMetadata
 
 _INTERPRETER_NAME = r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?"

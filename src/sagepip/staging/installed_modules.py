@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterable
 from zipfile import ZipInfo
 
 from sagepip.ground.errors import ConflictError
@@ -27,6 +26,10 @@ from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.record import RecordRow
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PART = 1 << 20

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _collections_abc
 import posixpath
-from collections.abc import Sequence
 
 from sagepip.ground.deferred_modules import DeferredModules, deferred_call
 from sagepip.ground.headers import Headers
@@ -19,6 +18,7 @@ from sagepip.staging import zip_library  # noqa: F401 (installer would import al
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from email.message import Message
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from sagepip.ground.errors import TargetError
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # "sha256 or better": of those that every Python has, and that have one length.
 _HASHES = frozenset(

@@ -7,7 +7,6 @@ import marshal
 import os
 import struct
 from _frozen_importlib_external import MAGIC_NUMBER
-from collections.abc import Iterator, Sequence
 
 from sagepip.ground.filesystem import make_directory
 from sagepip.ground.light_contextlib import contextmanager
@@ -18,6 +17,8 @@ from sagepip.staging.new_files import write_all
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from sagepip.staging.bytecode_memory import Buffer
 
 _CHECKED_HASH = 0b11

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
@@ -53,6 +52,7 @@ from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from sagepip.staging.installed_modules import Kept

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.light_typing import BinaryIO
 from sagepip.staging.zip_library import zipfile
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import Identity, identity
@@ -13,6 +12,10 @@ from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Place, Replace, Retire, Swap
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _NAME = "easy-install.pth"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
@@ -19,6 +18,10 @@ from sagepip.transaction.metadata_names import (
     scan_metadata,
 )
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 
 @dataclass(frozen=True)

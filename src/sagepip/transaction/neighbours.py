@@ -8,7 +8,6 @@ apart in which something was found that may stand for one of the paths.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
@@ -16,6 +15,10 @@ from sagepip.ground.light_functools import cached_property
 from sagepip.transaction.installed import InstalledDistribution, installed_at
 from sagepip.transaction.metadata_names import Entry, MetadataNames
 from sagepip.transaction.record import recorded_path
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
 
 # Quoted fields, absolute paths, other ends of lines, and paths that are not in their normal form.
 _ODD_SPELLINGS = (b'"', b"\r", b"\n/", b"\n./", b"/./", b"//", b"/,", b"/\n")

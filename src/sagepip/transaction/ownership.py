@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
@@ -16,6 +15,10 @@ from sagepip.transaction.marked_scripts import marked_scripts
 from sagepip.transaction.record import RecordRow, recorded_path
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import OutOfBounds, Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 CACHE_DIRECTORY = "__pycache__"
 _NO_NAMES = frozenset({"", ".", ".."})

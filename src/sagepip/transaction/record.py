@@ -6,9 +6,12 @@ RECORD is that of the recording-installed-projects specification.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 
 from sagepip.ground.light_dataclass import NamedTuple
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # No file is larger; int() refuses thousands of digits.
 _SIZE_DIGITS = 20

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground.filesystem import is_real_directory
 from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.ownership import CACHE_DIRECTORY, OwnedTree, bytecode_source, walk_owned
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
 from sagepip.transaction.taking_apart import take_apart
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 
 class Removal:

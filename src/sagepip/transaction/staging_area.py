@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -17,6 +16,10 @@ from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _NAME_BYTES = 255
 ELSEWHERE = "elsewhere"

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
 
 from sagepip.ground.destination import Destination, LiveRoot
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.steps import DirectoryStamp
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _INTERPRETER = r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?"
 _METADATA = (".dist-info", ".egg-info", ".egg-link")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
@@ -16,6 +15,10 @@ from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
 
 
 class UninstallPlanner:

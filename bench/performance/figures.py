@@ -13,7 +13,8 @@ PIP = "pip"
 UV = "uv"
 FLOOR = "floor"
 LIMIT = "limit"
-"""The least work of an interpreter that imports ``installer`` and believes nothing unhashed."""
+"""The least work of an interpreter that imports ``installer`` and believes nothing unhashed; of
+builds, of one that imports ``build`` as well, and calls both hooks."""
 
 MEASURES = ("cpu", "wall", "peak", "held")
 
@@ -116,11 +117,13 @@ def _by_round(runs: Iterable[Run], way: str, measure: str) -> Mapping[int, float
 
 def _least(runs: Iterable[Run], target: Target) -> float | None:
     """Give what a target would be for the least work: the floor's, where there is no closer one."""
-    if target.to in (None, FLOOR):
+    if target.to is None:
         return None
     known = list(runs)
-    found = ratio(known, LIMIT, target.to or "", target.measure)
-    return ratio(known, FLOOR, target.to or "", target.measure) if found is None else found
+    found = ratio(known, LIMIT, target.to, target.measure)
+    if found is None and target.to != FLOOR:
+        found = ratio(known, FLOOR, target.to, target.measure)
+    return found
 
 
 def judge(runs: Iterable[Run], targets: Iterable[Target]) -> list[Verdict]:

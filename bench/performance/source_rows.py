@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import cache_from_source
+from pathlib import Path
 
+import bench as package
+from bench import proof
 from bench.building_figures import FLOOR as HOOK_FLOOR
 from bench.building_sources import (
     BUILD_REQUIREMENTS,
@@ -21,9 +25,11 @@ from bench.building_ways import Way as BuildWay
 from bench.building_ways import ways as build_ways
 from bench.environment import copy_into, fetch_wheels
 from bench.packages import Source
-from bench.performance.figures import FLOOR, OURS, PIP, UV, Target
+from bench.performance import build_work
+from bench.performance.figures import FLOOR, LIMIT, OURS, PIP, UV, Target
 from bench.performance.stage import Bench, Row, Stage, Way
 from bench.performance.stopwatch import Cost, RunFailed
+from bench.processes import Command
 
 FIRST = "build and install a source, first time"
 AGAIN = "build and install a source, again"
@@ -62,6 +68,14 @@ class Sources:
             self._prepared[source] = prepare(source, tree, self.workshop, env)
         return self._prepared[source]
 
+    def provided(self, source: Prepared) -> list[Path]:
+        """Give the wheels that a source is built with, which its environment holds."""
+        found: list[Path] = []
+        for info in proof.metadata_directories(source.ready.site):
+            name, version = info.name.removesuffix(".dist-info").split("-")
+            found += self.workshop.wheelhouse.glob(f"{name}-{version}-*.whl")
+        return found
+
     @cached_property
     def _prepared(self) -> dict[Source, Prepared]:
         return {}
@@ -96,6 +110,50 @@ def _way(sources: Sources, source: Source, build: BuildWay, group: str) -> Way:
     return Way(FLOOR if build.key == HOOK_FLOOR else build.key, run)
 
 
+def _least(sources: Sources, source: Source, group: str) -> Way:
+    """The least work, both hooks included (:mod:`bench.performance.build_work`)."""
+    interpreter = sources.bench.peers.sagepip.python
+    start = build_work.START.format(str(Path(package.__path__[0]).parent))
+
+    def work(trial: Trial, ready: Path | str = "") -> None:
+        scratch = trial.root / "scratch"
+        scratch.mkdir()
+        python = trial.source.ready.python if trial.isolated else trial.venv.python
+        wheels = sources.provided(trial.source) if group == FIRST else []
+        isolated = "isolated" if trial.isolated else ""
+        words: Command = [trial.directory, python, trial.venv.site, scratch, ready, isolated]
+        trial.run([interpreter, "-I", "-c", start, *words, *wheels])
+
+    def run(stage: Stage) -> Cost:
+        prepared = sources.prepared(source)
+
+        def trial_in(name: str) -> Trial:
+            return Trial.lay_out(
+                prepared,
+                stage.root / name,
+                stage.root / "caches",
+                sources.workshop,
+                compiling=True,
+                isolated=group != WITHOUT,
+            )
+
+        trial, ready = trial_in("build"), Path()
+        try:
+            if group == AGAIN:
+                before = trial_in("before")
+                work(before)
+                ready = before.venv.site
+                # Of a module that has changed nothing is known.
+                Path(cache_from_source(ready / prepared.module)).unlink()
+            seconds, cpu = trial.measure(lambda one: work(one, ready if group == AGAIN else ""))
+            trial.check(compiled=True)
+        except BuildFailed as error:
+            raise RunFailed(str(error)) from error
+        return Cost(cpu, seconds, 0)
+
+    return Way(LIMIT, run)
+
+
 def rows(bench: Bench) -> Iterator[Row]:
     """Give all rows about sources."""
     sources = Sources(bench)
@@ -111,5 +169,6 @@ def rows(bench: Bench) -> Iterator[Row]:
                 targets = [Target("cpu", limit, PIP), Target("cpu", 0.5, UV)]
                 targets.append(Target("cpu", 1.15, FLOOR))
             ways = [_way(sources, source, build, group) for build in chosen]
+            ways.append(_least(sources, source, group))
             label = f"{name} ({source.backend})"
             yield Row(group, label, ways, targets, name == "mdurl" and group != FIRST)

@@ -166,7 +166,8 @@ def stage(
         files = set()
         for path, content in one.members(destination.site, destination.scheme.data).items():
             live = area.locate(path, one.dist_info)
-            waiting = area.claim(live, one.name)
+            parent, name = os.path.split(live)
+            waiting = area.claim(parent + os.sep, name, one.name)
             if waiting is not None:
                 write(waiting, content)
             files.add(live)

@@ -50,6 +50,9 @@ def test_a_target_is_out_of_reach_if_the_least_work_misses_it_too() -> None:
     runs = [run(OURS, 0, 2), run(PIP, 0, 4), run(FLOOR, 0, 0.4)]
     wanted = [Target("cpu", 0.2, PIP), Target("cpu", 0.05, PIP), Target("cpu", 1.15, FLOOR)]
     assert [one.out_of_reach for one in judge(runs, wanted)] == [False, True, False]
+    runs.append(run(LIMIT, 0, 0.6))
+    assert [one.limit for one in judge(runs, wanted)] == [0.15, 0.15, pytest.approx(1.5)]
+    assert [one.out_of_reach for one in judge(runs, wanted)] == [False, True, True]
 
 
 def test_the_markdown_has_each_row_and_shows_what_is_not_met() -> None:

@@ -59,6 +59,12 @@ def code_of(source: bytes, path: str) -> bytes:
     return marshal.dumps(made)
 
 
+def joined(memory: BytecodeMemory, digest: str, path: str) -> bytes | None:
+    """Return what is remembered of a source, in one."""
+    parts = memory.take(digest, path)
+    return None if parts is None else b"".join(parts)
+
+
 def remember(memory: BytecodeMemory, source: bytes, path: str = OLD) -> str:
     digest = digest_of(source)
     memory.note(digest, path, code_of(source, path))
@@ -79,7 +85,7 @@ def saved(path: Path, *sources: bytes) -> BytecodeMemory:
 def test_what_is_taken_is_what_the_compiler_makes(tmp_path: Path, source: bytes, path: str) -> None:
     """Byte for byte, at any place."""
     memory = saved(tmp_path / "memory", source)
-    assert memory.take(digest_of(source), path) == code_of(source, path)
+    assert joined(memory, digest_of(source), path) == code_of(source, path)
 
 
 @given(
@@ -93,7 +99,7 @@ def test_what_is_taken_is_what_the_compiler_makes_of_any_constant(name: str, val
     source = f"def f(a={value!r}):\n    return (a, {value!r})\n".encode("utf-8", "surrogatepass")
     with tempfile.TemporaryDirectory() as directory:
         memory = saved(Path(directory, "memory"), source)
-        assert memory.take(digest_of(source), "/" + name) == code_of(source, "/" + name)
+        assert joined(memory, digest_of(source), "/" + name) == code_of(source, "/" + name)
         memory.close()
 
 
@@ -120,12 +126,12 @@ def test_only_what_was_asked_for_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "memory"
     gone, kept, new = b"gone = 1\n", b"kept = 1\n", b"new = 1\n"
     memory = saved(path, gone, kept)
-    assert memory.take(digest_of(kept), OLD) == code_of(kept, OLD)
+    assert joined(memory, digest_of(kept), OLD) == code_of(kept, OLD)
     remember(memory, new)
     assert memory.save()
     memory = opened(str(path))
-    assert memory.take(digest_of(kept), OLD) == code_of(kept, OLD)
-    assert memory.take(digest_of(new), OLD) == code_of(new, OLD)
+    assert joined(memory, digest_of(kept), OLD) == code_of(kept, OLD)
+    assert joined(memory, digest_of(new), OLD) == code_of(new, OLD)
     assert memory.take(digest_of(gone), OLD) is None
     assert not memory.save()
     assert os.listdir(tmp_path) == ["memory"]
@@ -141,7 +147,7 @@ def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
         memory = opened(str(path))
-        found = memory.take(digest_of(SOURCE), OLD)
+        found = joined(memory, digest_of(SOURCE), OLD)
         memory.close()
         assert found in (None, expected), at
         taken += found is not None

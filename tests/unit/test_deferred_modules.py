@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sagepip.ground.deferred_modules import DeferredModules
+from sagepip.ground.deferred_modules import DeferredModules, deferred_call
 from sagepip.staging.installer_library import _WheelReader
 
 LIBRARY = """
@@ -183,3 +183,17 @@ def test_wheel_is_read_as_email_reads_it(text: str) -> None:
     found = reader.close()
     for name in ("Wheel-Version", "Root-Is-Purelib", "Tag", "absent"):
         assert found[name] == expected[name]
+
+
+def test_a_call_that_need_not_be_made(modules: Path) -> None:
+    """A function is called once something is asked of what it returns."""
+    (modules / "heavy.py").write_text(
+        "calls = []\ndef make(x):\n    calls.append(x)\n    return str"
+    )
+    (modules / "library.py").write_text("import heavy\nmade = heavy.make(3)\n")
+    with DeferredModules("library", {"heavy": {"make": deferred_call("heavy", "make")}}):
+        library = import_module("library")
+    assert loaded() == set()
+    assert library.made.upper("a") == "A"
+    assert library.made(5) == "5"
+    assert import_module("heavy").calls[0] == 3

@@ -57,6 +57,7 @@ def refuse(wheel: Path, destination: Destination, message: str, around: Path) ->
         ({"a.py": "1", "{data}/purelib/a.py": "2"}, "twice, in different parts"),
         ({"a": "1", "a/b.py": "2"}, "both a file and a directory"),
         ({"a/b.py": "2", "a": "1"}, "both a file and a directory"),
+        ({"a": "1", "a/b/": ""}, "both a file and a directory"),
         ({"n" * 256: ""}, "too long"),
     ],
     ids=lambda value: next(iter(value))[:30] if isinstance(value, dict) else None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
@@ -121,6 +123,16 @@ def test_named_tuples() -> None:
     assert Row(size=1, path="b")._replace(path="c") == Row("c", 1)
     assert repr(one) == "Row(path='a', size=7)"
     assert hash(one) == hash(("a", 7))
+    assert (Row._fields, Row.__match_args__) == (("path", "size"), ("path", "size"))
+    assert one._asdict() == {"path": "a", "size": 7}
+    assert copy.copy(one) == pickle.loads(pickle.dumps(one)) == one
+    for wrong in ({}, {"path": "a", "other": 1}, {"size": 1}):
+        with pytest.raises(TypeError):
+            Row(**wrong)
+    with pytest.raises(TypeError):
+        Row("a", 1, 2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Row("a", path="b")  # type: ignore[misc]
     with pytest.raises(TypeError):
         Row()  # type: ignore[call-arg]
     with pytest.raises(AttributeError):

@@ -36,6 +36,9 @@ def test_like_the_standard_library(module: Any) -> None:
     assert colour.RED != "as blood"
     assert {colour.RED: 1}[colour.RED] == 1
     assert isinstance(colour.RED, colour)
+    assert colour("as blood") is colour.RED
+    with pytest.raises(ValueError, match="unknown"):
+        colour("unknown")
     assert str(colour.RED) == "Colour.RED"
     assert repr(colour.RED) == "<Colour.RED: 'as blood'>"
     assert colour.GREEN.shout == "GREEN!"

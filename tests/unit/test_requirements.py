@@ -25,6 +25,7 @@ BAD = [
     pytest.param("demo; " + "(" * 3000, id="never closed"),
     pytest.param("demo; platform_release >= 'x' and python_version ~= 'x'", id="without a truth"),
     pytest.param("demo = 1", id="no operator"),
+    pytest.param("demo; 'x' in extras", id="a marker of lock files"),
 ]
 
 

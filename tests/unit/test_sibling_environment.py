@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,28 @@ def test_environment_of_other_home_is_asked(tmp_path: Path) -> None:
     lines = [f"home = {tmp_path}" if line.startswith("home") else line for line in lines]
     config.write_text("\n".join(lines))
     assert describe_sibling(executable) is None
+
+
+VARIABLES: list[dict[str, str]] = [
+    {},
+    {"base": "/x", "platbase": "/x"},
+    dict.fromkeys(("installed_base", "base", "installed_platbase", "platbase"), "/@p@"),
+]
+
+
+@pytest.mark.parametrize("variables", VARIABLES, ids=str)
+@pytest.mark.parametrize("scheme", sysconfig.get_scheme_names())
+def test_paths_as_the_standard_library_says(scheme: str, variables: dict[str, str]) -> None:
+    """The paths of schemes are the same, whether the interpreter's variables are loaded or not."""
+    found = interpreter_probe.scheme_paths(scheme, variables)
+    wanted = sysconfig.get_paths(scheme, vars=dict(variables))
+    assert found == {key: wanted[key] for key in found}
+    assert {"purelib", "platlib", "scripts", "data", "include"} <= set(found)
+
+
+def test_describing_loads_no_variables() -> None:
+    """There are a thousand, for nothing."""
+    source = Path(interpreter_probe.__file__).read_text(encoding="utf-8")
+    watch = "\nassert not [one for one in sys.modules if one.startswith('_sysconfigdata')]"
+    if sys.platform == "linux":
+        subprocess.run([BASE, "-I", "-S", "-c", f"{source}\ndescribe(){watch}"], check=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from sagepip.build.archive_members import Member, Unacceptable, check_members
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories
 from sagepip.ground.free_space import check_space
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.project_names import canonical_name
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     import tarfile
     import zipfile
+    from collections.abc import Iterator
     from typing import Self
 
 

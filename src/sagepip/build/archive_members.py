@@ -8,10 +8,13 @@ have been fooled that way.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from functools import cached_property
 
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import cached_property
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MOST_LINKS = 40
 _MOST_NAME_BYTES = 255

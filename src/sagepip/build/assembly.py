@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 
 from sagepip.build.tree_stamps import OWN_FILES
 from sagepip.build.unpacked_wheels import PLACEHOLDER
@@ -11,6 +10,10 @@ from sagepip.build.virtual_environment import create_environment
 from sagepip.ground.filesystem import hard_link, link_or_copy, make_directory, remove_file
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def assemble(tree: str, final: str, unpacked: Iterable[str], python: TargetPython) -> None:
@@ -107,9 +110,7 @@ def _with_interpreter(script: str, interpreter: str) -> bytes | None:
 
 def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) -> bytes:
     """Return a RECORD with the hashes of the scripts that were written anew."""
-    import base64
-    import hashlib
-
+    from sagepip.staging.hashing import hash_of
     from sagepip.transaction.record import format_record, parse_record
 
     site = os.path.dirname(os.path.dirname(relative))
@@ -119,8 +120,7 @@ def _corrected_record(path: str, relative: str, written: Mapping[str, bytes]) ->
     for row in rows:
         data = written.get(os.path.normpath(os.path.join(site, row.path)))
         if data is not None:
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
-            row = row._replace(digest="sha256=" + digest.rstrip("="), size=len(data))
+            row = row._replace(digest=hash_of(data), size=len(data))
         corrected.append(row)
     return format_record(corrected)
 

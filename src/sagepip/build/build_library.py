@@ -9,11 +9,11 @@ until they are used (``__lazy_modules__``), to Pythons that can do so.
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
-from importlib import import_module
 
 from sagepip.build.scratch import ScratchDirectory
-from sagepip.ground.deferred_modules import DeferredModules
+from sagepip.build.toml_once import load
+from sagepip.ground.deferred_modules import DeferredModules, DeferredName, import_module
+from sagepip.ground.light_contextlib import nullcontext
 from sagepip.staging import zip_library  # noqa: F401 (build would import all of zipfile)
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -29,6 +29,14 @@ class _NoLogger:
 
     def log(self, level: int, message: str, stacklevel: int) -> None:
         """Say nothing."""
+
+
+class _Class(DeferredName):
+    """A class that is named among others in an annotation, at which nobody looks."""
+
+    def __ror__(self, others: object) -> object:
+        """Return the others."""
+        return others
 
 
 class _Files:
@@ -60,16 +68,28 @@ def _as_file(path: str) -> AbstractContextManager[str]:
 
 
 _STAND_INS: dict[str, dict[str, object]] = {
+    # For tomllib, which makes dates; and there are few in a pyproject.toml.
+    "datetime": {
+        **{name: _Class("datetime", name) for name in ("date", "datetime", "time")},
+        **dict.fromkeys(("timedelta", "timezone", "tzinfo")),
+    },
     "difflib": {},
+    "importlib": {},
     "importlib.metadata": {},
     # To find the script of hooks, which a process is given: it is a file on disk.
     "importlib.resources": {"files": _Files, "as_file": _as_file},
+    # For subprocess, which talks to no program in text, or to several at once.
+    "locale": {},
+    "selectors": {"PollSelector": None},
     "logging": {"INFO": 20, "getLogger": _NoLogger},
     "packaging.requirements": {"InvalidRequirement": None, "Requirement": None},
     "packaging.utils": {"canonicalize_name": None},
     "platform": {},
     "shutil": {},
+    # Unless somebody has loaded it before: then it is parsed again.
+    "tomllib": {"load": load},
     "tempfile": {"TemporaryDirectory": _HookDirectory},
+    "warnings": {},
 }
 with DeferredModules("build", _STAND_INS):
     import build  # noqa: F401

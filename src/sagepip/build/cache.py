@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import (
@@ -29,6 +28,10 @@ from sagepip.ground.sha256 import sha256_digest
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import await_directory, seize_directory, share_directory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 # Entries of another layout lie elsewhere: an older sagepip's cache is neither read nor damaged.
 _FORMAT = "v1"
@@ -82,7 +85,7 @@ class Cache:
             make_directories(path)
         tag = os.path.join(top, "CACHEDIR.TAG")
         if not os.path.exists(tag) or os.path.getsize(tag) == 0:
-            with open(tag, "w", encoding="ascii") as stream:
+            with open(tag, "w", encoding="utf-8") as stream:
                 # So that backups leave it out (Cache Directory Tagging Specification).
                 stream.write(_TAG)
 
@@ -277,9 +280,7 @@ def interpreter_key(python: TargetPython) -> str:
 
 def guarded(text: bytes) -> bytes:
     """Return text with its digest in front, so that damage to it is noticed."""
-    import hashlib
-
-    return hashlib.sha256(text).hexdigest().encode() + b"\n" + text
+    return sha256_digest(text).hex().encode() + b"\n" + text
 
 
 def unguarded(data: bytes) -> bytes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Mapping
 
 from sagepip.build.cache import Cache
 from sagepip.build.cache_contents import list_entries
@@ -14,14 +12,16 @@ from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.transaction.owner_mark import seize_directory
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 VARIABLE = "SAGEPIP_CACHE_MAX_SIZE"
 # Fifteen environments of all usual backends, with numpy, Cython and CMake, take 0.27 GiB: room for
 # many more, in several versions and for several interpreters.
 DEFAULT_BOUND = 4 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(
-    r"([0-9]{1,300}(?:\.[0-9]{1,300})?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII
-)
+_SIZE = r"([0-9]{1,300}(?:\.[0-9]{1,300})?) ?([kmgt]?)(?:i?b)?"
 _STAMP = "last-pruned"
 _DAY = 24 * 60 * 60.0
 # What is not done within this time is left to later builds.
@@ -34,9 +34,10 @@ def parse_size(text: str) -> int | None:
     Args:
         text: a number of bytes, or of units of 1024 times 1024 … bytes.
     """
+    import re
     from fractions import Fraction
 
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE | re.ASCII)
     return int(Fraction(match[1]) * _UNITS[match[2].lower()]) if match else None
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from enum import Enum
 
 from sagepip.build.cache import Cache, is_unfinished
 from sagepip.build.cache_notes import last_used
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_enum import Enum
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
     from sagepip.build.members import DescribedMember
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+_NAME_LENGTH = 32
+_DIGITS = frozenset("0123456789abcdef")
 
 
 class Kind(Enum):
@@ -64,7 +65,7 @@ def list_entries(cache: Cache) -> list[Entry]:
     found = []
     for kind, directory in _places(cache):
         for name in _names(directory):
-            if not _NAME.fullmatch(name):
+            if len(name) != _NAME_LENGTH or not _DIGITS.issuperset(name):
                 continue  # not of our making
             path = os.path.join(directory, name)
             used = _modified(path) if kind.is_file else last_used(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 
 from sagepip.build.cache import Cache, take_away
 from sagepip.build.cache_contents import Entry, Kind, by_use, list_unfinished
@@ -21,6 +20,10 @@ from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.kernel_locks import kernel_locks
 from sagepip.transaction.lock_view import is_locked
 from sagepip.transaction.owner_mark import seize_directory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)

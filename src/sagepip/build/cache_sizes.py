@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 
 from sagepip.build.cache import Cache
 from sagepip.build.cache_contents import Entry
@@ -12,6 +10,7 @@ from sagepip.build.cache_notes import disk_size, noted_size, own_size
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 else:
     Protocol = object
@@ -41,6 +40,8 @@ class MeasuredSizes:
         self.total = 0
         self._own: dict[str, int] = {}
         self._shared: dict[str, dict[_Inode, int]] = {}
+        from collections import Counter
+
         self._names: Counter[_Inode] = Counter()
         self._measure(cache)
 

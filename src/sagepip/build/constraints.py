@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.requirements import Requirement
 
@@ -12,6 +11,10 @@ from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import BadRequirement, parse_requirement, shortened
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True)

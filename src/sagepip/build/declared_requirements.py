@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sagepip.ground.errors import BuildError
 from sagepip.ground.requirements import (
     BadRequirement,
@@ -14,6 +12,8 @@ from sagepip.ground.requirements import (
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.requirements import Requirement
 
 

@@ -7,8 +7,6 @@ looked over before and after each of them: what a build did to it reaches no oth
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from types import TracebackType
 
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, interpreter_key, key_of, make_once, take_away
@@ -23,12 +21,17 @@ from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.owner_mark import seize_directory, share_directory
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
 _TRIES = 4
 
 
 @dataclass(frozen=True)
 class BuildEnvironment:
-    """A virtual environment for builds; satisfies ``build.env.IsolatedEnv``.
+    """A virtual environment for builds.
 
     Attributes:
         path: its directory.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
-from enum import Enum
 
+from sagepip.ground.light_enum import Enum
 from sagepip.ground.sha256 import sha256_digest
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # pip's: what is at least as resistant to collisions as sha256.
 ALGORITHMS = ("sha256", "sha384", "sha512")

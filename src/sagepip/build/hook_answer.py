@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 _ANSWER_BYTES = 16 << 20
 _NAME_BYTES = 255

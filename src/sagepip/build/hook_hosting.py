@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from sagepip.build import hook_host
 from sagepip.build.offspring import Offspring, orphans_come_to_us
+from sagepip.ground.light_contextlib import suppress
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Mapping, Sequence
 
 # A file that is run as a program is compiled each time; this takes the bytecode that is there. It
 # writes none: it may be of another interpreter than sagepip's. The working directory goes from the

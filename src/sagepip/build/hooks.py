@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from sagepip.build.hook_hosting import HookHost
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
 from sagepip.ground.timing import phase
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _TAIL_LINES = 40
 

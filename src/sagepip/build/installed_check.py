@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sagepip.ground.target_python import TargetPython
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def check_installed(requirements: Iterable[str], python: TargetPython, project: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination, Scheme, find_destination
@@ -17,6 +16,10 @@ from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.prefix_sites import SITE_NAMES
 from sagepip.transaction.record import RecordRow, recorded_path
 from sagepip.transaction.territory import OutOfBounds, Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Stands for an environment's directory.
 _ENVIRONMENT = "/@sagepip-environment@"

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
-from typing import BinaryIO
 
 from sagepip.build.cache import key_of
 from sagepip.build.installed_files import FileState, InstalledFile, Layout
@@ -23,6 +21,11 @@ from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang, split_script
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.record import RecordRow, format_record
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
 
 
 @dataclass(frozen=True)

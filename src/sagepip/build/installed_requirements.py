@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -16,6 +13,12 @@ from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.site_view import active
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from typing import TypeVar
 
 from packaging.requirements import Requirement
 
@@ -16,12 +13,18 @@ from sagepip.build.installed_requirements import InstalledProject, refuse_missin
 from sagepip.build.options import BuildOptions
 from sagepip.ground.destination import find_destination
 from sagepip.ground.errors import BuildError
+from sagepip.ground.light_functools import cache
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.transaction.shared_reading import read_undisturbed
 from sagepip.transaction.site_view import SiteView
 
-Found = TypeVar("Found")
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Found = TypeVar("Found")
+    from collections.abc import Callable, Iterable, Sequence
 
 
 class InstalledSite:

@@ -7,12 +7,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from io import BufferedReader
 
 from sagepip.build.output_text import clean
 from sagepip.ground import console
+from sagepip.ground.light_contextlib import contextmanager, suppress
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
 _FOLLOW_SECONDS = 0.1
 _SILENCE_SECONDS = 600.0

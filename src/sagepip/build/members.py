@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
-
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_typing import Protocol
 from sagepip.ground.target_python import TargetPython
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 
 class Member(Protocol):

@@ -6,11 +6,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Protocol
 
 from sagepip.build.child_process import signals_wait
+from sagepip.ground.c_library import Int, byref, find_function
+from sagepip.ground.light_contextlib import contextmanager, suppress
+from sagepip.ground.light_typing import Protocol
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _GRACE_SECONDS = 3.0
 _STEP_SECONDS = 0.02
@@ -100,11 +104,10 @@ def orphans_come_to_us() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    import ctypes
-
-    prctl = ctypes.CDLL(None).prctl
-    before = ctypes.c_int(0)
-    prctl(_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    prctl = find_function("prctl")
+    assert prctl is not None  # all that Linux runs with have it
+    before = Int(0)
+    prctl(_GET_CHILD_SUBREAPER, byref(before), 0, 0, 0)
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import Enum
-
 from sagepip.build.sources import PackageSources
 from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_enum import Enum
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Isolation(Enum):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 
 from sagepip.build.hashes import ADVICE, DIRECTORIES, MISMATCH, MISSING, UNPINNED
 from sagepip.build.sources import PackageSources
 from sagepip.ground.light_dataclass import dataclass
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _UNSATISFIED = re.compile(
     r"ERROR: Could not find a version that satisfies the requirement (?P<requirement>.+?)"

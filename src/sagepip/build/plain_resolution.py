@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from sagepip.build.readable_requirements import ReadRequirement, read_requirement
+from sagepip.build.readable_versions import Clauses, admits
 from sagepip.build.sources import PackageSources
 from sagepip.build.wheel_shelf import Doubt, ShelvedWheel, WheelShelf
-from sagepip.ground.light_dataclass import dataclass, field
+from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.project_names import canonical_name
-from sagepip.ground.requirements import parse_requirement
 from sagepip.ground.target_python import TargetPython
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
-    from packaging.requirements import Requirement
-    from packaging.specifiers import SpecifierSet
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # pip takes such a name for that of a file, whether it is there or not.
 _ARCHIVE = re.compile(r".*\.(whl|zip|tar|t?gz|t?bz2?|t?xz|t?lz(ma)?|zst)", re.IGNORECASE)
@@ -56,9 +55,9 @@ def resolve_plainly(
         return None
     try:
         shelf = WheelShelf(sources.find_links, python)
-        resolution = _Resolution(shelf, python, _read_constraints(constraints), no_deps)
+        resolution = _Resolution(shelf, python, _read_constraints(constraints, python), no_deps)
         for number, text in enumerate(requirements):
-            resolution.demand(_parsed(text), number)
+            resolution.demand(_parsed(text, python), number)
         return resolution.run()
     except (Doubt, ValueError):  # the latter of what packaging cannot make sense of
         return None
@@ -103,8 +102,8 @@ class _Demands:
         with_extras: whether anybody asks for extras: pip decides on these separately.
     """
 
-    always: list[SpecifierSet] = field(default_factory=list)
-    later: list[SpecifierSet] = field(default_factory=list)
+    always: list[Clauses] = field(default_factory=list)
+    later: list[Clauses] = field(default_factory=list)
     with_extras: bool = False
 
 
@@ -113,7 +112,7 @@ class _Resolution:
         self,
         shelf: WheelShelf,
         python: TargetPython,
-        constraints: Mapping[str, list[SpecifierSet]],
+        constraints: Mapping[str, list[Clauses]],
         no_deps: bool,
     ) -> None:
         self._shelf = shelf
@@ -124,24 +123,24 @@ class _Resolution:
         self._demands: dict[str, _Demands] = {}
         self._chosen: dict[str, ShelvedWheel] = {}
 
-    def demand(self, requirement: Requirement, number: float = math.inf) -> None:
+    def demand(self, requirement: ReadRequirement, number: float = math.inf) -> None:
         """Ask for something, if its marker applies; ``number`` tells the caller's requirements."""
-        if not self._applies(requirement, ("",)):
+        if not requirement.applies(self._python, ("",)):
             return
         name = canonical_name(requirement.name)
         extras = tuple(sorted({canonical_name(one) for one in requirement.extras}))
         demands = self._demands.setdefault(name, _Demands())
         known = demands.later if number == math.inf else demands.always
-        known.append(requirement.specifier)
+        known.append(requirement.clauses)
         if extras:
             demands.with_extras = True
-            if requirement.specifier:
-                self._node(name, (), requirement.specifier, number)
+            if requirement.clauses:
+                self._node(name, (), requirement.clauses, number)
                 number = math.inf
-        self._node(name, extras, requirement.specifier, number)
+        self._node(name, extras, requirement.clauses, number)
         chosen = self._chosen.get(name)
-        if chosen and not requirement.specifier.contains(chosen.version, prereleases=True):
-            raise Doubt(f"{requirement} came too late")
+        if chosen and not admits(requirement.clauses, chosen.version):
+            raise Doubt(f"{name} came too late")
 
     def run(self) -> list[tuple[ShelvedWheel, bool]]:
         """Decide on one after the other in pip's order."""
@@ -171,12 +170,12 @@ class _Resolution:
         self,
         name: str,
         extras: tuple[str, ...],
-        specifier: SpecifierSet | None = None,
+        clauses: Clauses = (),
         number: float = math.inf,
     ) -> _Node:
         identifier = f"{name}[{','.join(extras)}]" if extras else name
         node = self._nodes.setdefault(identifier, _Node(name, extras))
-        node.operators += [(one.operator, one.version) for one in specifier or ()]
+        node.operators += clauses
         node.number = min(node.number, number)
         return node
 
@@ -184,7 +183,7 @@ class _Resolution:
         demands = self._demands[name]
         return self._best(name, demands.always + demands.later)
 
-    def _best(self, name: str, specifiers: Iterable[SpecifierSet]) -> ShelvedWheel:
+    def _best(self, name: str, specifiers: Iterable[Clauses]) -> ShelvedWheel:
         return self._shelf.newest(name, [*self._constraints.get(name, ()), *specifiers])
 
     def _check_any_order(self) -> None:
@@ -198,53 +197,46 @@ class _Resolution:
             if any(self._best(name, together + one) is not self._chosen[name] for one in single):
                 raise Doubt(f"{name} could be chosen too early")
 
-    def _needs(self, wheel: ShelvedWheel, extras: tuple[str, ...]) -> Iterator[Requirement]:
+    def _needs(self, wheel: ShelvedWheel, extras: tuple[str, ...]) -> Iterator[ReadRequirement]:
         headers = wheel.metadata().headers
         provided = {canonical_name(one) for one in headers.get_all("Provides-Extra")}
         if not provided.issuperset(extras):
             raise Doubt(f"{wheel.path} has no such extra")
         for text in headers.get_all("Requires-Dist"):
             # All have to be understood, as pip demands of them.
-            requirement = _parsed(text)
-            if not self._no_deps and self._applies(requirement, extras or ("",)):
+            requirement = _parsed(text, self._python)
+            if not self._no_deps and requirement.applies(self._python, extras or ("",)):
                 # The marker counted extras, and has been dealt with.
-                requirement.marker = None
-                yield requirement
-
-    def _applies(self, requirement: Requirement, extras: tuple[str, ...]) -> bool:
-        marker = requirement.marker
-        if marker is None:
-            return True
-        return any(marker.evaluate({**self._python.markers, "extra": extra}) for extra in extras)
+                yield replace(requirement, marker=None)
 
 
-def _parsed(text: str) -> Requirement:
-    requirement = parse_requirement(text)
+def _parsed(text: str, python: TargetPython) -> ReadRequirement:
+    requirement = read_requirement(text, python)
     if (
         requirement.url
         or _ARCHIVE.fullmatch(requirement.name)
-        or any(one.operator == "===" for one in requirement.specifier)
+        or any(operator == "===" for operator, _ in requirement.clauses)
     ):
         raise Doubt(text)
     return requirement
 
 
-def _read_constraints(paths: Sequence[str]) -> Mapping[str, list[SpecifierSet]]:
+def _read_constraints(paths: Sequence[str], python: TargetPython) -> Mapping[str, list[Clauses]]:
     """Return what constraint files say of projects: versions, and nothing else."""
     import os
 
     from sagepip.build.requirements_text import logical_lines
     from sagepip.ground.errors import TargetError
 
-    found: dict[str, list[SpecifierSet]] = {}
+    found: dict[str, list[Clauses]] = {}
     for path in paths:
         try:
             lines = [line for _, line in logical_lines(path, os.environ)]
         except TargetError as error:
             raise Doubt(error.problem) from error
         for line in lines:
-            requirement = _parsed(line)
+            requirement = _parsed(line, python)
             if requirement.extras or requirement.marker:
                 raise Doubt(line)
-            found.setdefault(canonical_name(requirement.name), []).append(requirement.specifier)
+            found.setdefault(canonical_name(requirement.name), []).append(requirement.clauses)
     return found

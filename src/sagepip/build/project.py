@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, find_cache
-from sagepip.build.environment import EnvironmentUse
+from sagepip.build.environment import BuildEnvironment, EnvironmentUse
 from sagepip.build.hooks import HookRunner
 from sagepip.build.members import Member
 from sagepip.build.options import BuildOptions, Isolation
-from sagepip.build.project_checks import Kind, backend_name, check_result, check_source
+from sagepip.build.project_checks import backend_name, check_result, check_source
 from sagepip.build.scratch import ScratchDirectory
 from sagepip.build.setuptools_settings import settings_for
 from sagepip.build.source_tree import without_new_bytecode
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, SagepipError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 from sagepip.transaction.owner_mark import directory_lock
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from sagepip.build.build_library import ProjectBuilder
+    from sagepip.build.project_checks import Kind
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ def _build_once(
     ancestors: Sequence[str],
 ) -> BuiltDistribution:
     import time
+
+    # First of all that reads TOML.
+    from sagepip.build import build_library  # noqa: F401
 
     started = time.monotonic()
     source = os.path.abspath(source_directory)
@@ -250,20 +255,28 @@ class _Run:
             ancestors=self._ancestors,
         )
 
-        def builder_with(
-            requirements: Iterable[str], before: ProjectBuilder | None = None
-        ) -> ProjectBuilder:
-            environment = provisioner.provision(requirements)
+        environment = BuildEnvironment("")
+
+        def run_there(
+            cmd: Sequence[str],
+            cwd: str | None = None,
+            extra_environ: Mapping[str, str] | None = None,
+        ) -> None:
+            environ = {**environment.make_extra_environ(), **(extra_environ or {})}
+            self.hooks([environment.python_executable, *cmd[1:]], cwd, environ)
+
+        def provide(requirements: Iterable[str]) -> BuildEnvironment:
+            found = provisioner.provision(requirements)
             self.provision_seconds = provisioner.seconds
             self.requirements = tuple(provisioner.members)
-            if before is not None and environment.path == self.environment_path:
-                return before  # it has read pyproject.toml
-            self.environment_path = environment.path
-            return ProjectBuilder.from_isolated_env(environment, self._source, runner=self.hooks)
+            self.environment_path = found.path
+            return found
 
-        static = ProjectBuilder(self._source, runner=self.hooks).build_system_requires
-        builder = builder_with(static)
-        return builder_with(builder.get_requires_for_build(self._kind, settings), builder)
+        # One for all environments, as it reads pyproject.toml, which may be long.
+        builder = ProjectBuilder(self._source, runner=run_there)
+        environment = provide(builder.build_system_requires)
+        environment = provide(builder.get_requires_for_build(self._kind, settings))
+        return builder
 
     def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
         from sagepip.build.build_library import ProjectBuilder

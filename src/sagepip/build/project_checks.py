@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import lru_cache
-from typing import Any, Literal
 
+from sagepip.build.toml_once import parsed
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.project_names import canonical_name
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Kind = Literal["wheel", "editable", "sdist"]
+
 _NAMES = ("pyproject.toml", "setup.py")
 
-Kind = Literal["wheel", "editable", "sdist"]
 """What is to be built; the names of the hooks, without ``build_``."""
 
 
@@ -169,15 +173,7 @@ def _table(pyproject: str, name: str) -> dict[str, Any]:
     """Return a table of ``pyproject.toml``; an empty one if it cannot be read."""
     try:
         with open(pyproject, "rb") as stream:
-            table = _parsed(stream.read()).get(name)
+            table = parsed(stream.read()).get(name)
     except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}
-
-
-# It is asked for three times, and some are long.
-@lru_cache(maxsize=2)
-def _parsed(pyproject: bytes) -> dict[str, Any]:
-    import tomllib
-
-    return tomllib.loads(pyproject.decode())

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from sagepip.build.cache import Cache, interpreter_key
 from sagepip.build.declared_requirements import spelled_requirements
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
+from sagepip.build.hashes import file_digest
 from sagepip.build.members import ChangedMember, Member
 from sagepip.build.options import BuildOptions, Isolation
+from sagepip.build.readable_requirements import read_requirement
+from sagepip.build.readable_versions import admits
 from sagepip.build.resolution_memory import ResolutionMemory
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
-from sagepip.ground.requirements import is_name, parse_requirement
+from sagepip.ground.requirements import is_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sagepip.build.installed_member import InstalledMember
     from sagepip.build.resolution import ResolvedFile
 
@@ -189,7 +193,8 @@ class Provisioner:
 
     def _member(self, one: ResolvedFile) -> WheelMember:
         if one.is_wheel:
-            return WheelMember(one.name, one.version, one.sha256 or _sha256(one.path), one.path)
+            digest = one.sha256 or file_digest(one.path)
+            return WheelMember(one.name, one.version, digest, one.path)
         if one.url not in self._built:
             self._built[one.url] = self._build(one)
         return self._built[one.url]
@@ -227,7 +232,7 @@ class Provisioner:
                 advice=error.advice,
                 output=error.output,
             ) from error
-        return WheelMember(one.name, one.version, _sha256(built.path), built.path)
+        return WheelMember(one.name, one.version, file_digest(built.path), built.path)
 
     def _satisfies(self, text: str) -> bool:
         """Whether what is there satisfies a requirement beyond doubt."""
@@ -236,19 +241,11 @@ class Provisioner:
         if is_name(text):
             name = canonical_name(text)
             return any(canonical_name(one.name) == name for one in self.members)
-        requirement = parse_requirement(text)
+        requirement = read_requirement(text, self._python)
         if requirement.url or requirement.extras or requirement.marker:
             return False
         name = canonical_name(requirement.name)
         return any(
-            canonical_name(one.name) == name
-            and requirement.specifier.contains(one.version, prereleases=True)
+            canonical_name(one.name) == name and admits(requirement.clauses, one.version)
             for one in self.members
         )
-
-
-def _sha256(path: str) -> str:
-    import hashlib
-
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

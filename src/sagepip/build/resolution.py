@@ -6,19 +6,21 @@ It is not asked where its answer is beyond doubt (:mod:`sagepip.build.plain_reso
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from sagepip.build.hashes import MISMATCH, HashChecking, file_digest
 from sagepip.build.pip_runner import run_pip
 from sagepip.build.plain_resolution import resolve_plainly
-from sagepip.build.sources import PackageSources
+from sagepip.build.sources import PackageSources, file_url
 from sagepip.ground.errors import BuildError, TargetError
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from sagepip.build.wheel_shelf import ShelvedWheel
 
 # A wheel that is replaced in the wheelhouse between pip's look and ours is no error.
@@ -103,8 +105,6 @@ def resolve(
         TargetError: a requirement cannot be satisfied; one line that says which and why.
         BuildError: a source had to be asked for its metadata, and its build failed.
     """
-    import tempfile
-
     if not requirements:
         return []
     if ignore_installed and build_isolation and python.accepts_like_running:
@@ -121,6 +121,8 @@ def resolve(
         )
         if plain is not None:
             return [_plain(*one) for one in plain]
+    import tempfile
+
     arguments = ["install", "--dry-run", "--no-user", "--progress-bar", "off"]
     switches = {
         "--ignore-installed": ignore_installed,
@@ -156,8 +158,6 @@ def resolve(
 
 
 def _plain(one: ShelvedWheel, requested: bool) -> ResolvedFile:
-    from pathlib import Path
-
     found = one.metadata()
     metadata: dict[str, Any] = {"name": found.name, "version": found.version}
     if needs := list(found.headers.get_all("Requires-Dist")):
@@ -167,7 +167,7 @@ def _plain(one: ShelvedWheel, requested: bool) -> ResolvedFile:
         version=found.version,
         path=one.path,
         sha256=one.sha256,
-        url=Path(one.path).as_uri(),
+        url=file_url(one.path),
         requested=requested,
         is_direct=False,
         metadata=metadata,

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
-from typing import Any
 
 from sagepip.build.cache import Cache, guarded, key_of, unguarded, write_file
 from sagepip.build.sources import PackageSources
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.build.wheelhouse import SDIST_SUFFIXES
 from sagepip.ground import console
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.project_names import canonical_name
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from typing import Any
 
 # (wheelhouse, file name, size, modified, changed, inode)
 FileState = list[str | int]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BACKENDS = frozenset({"setuptools.build_meta", "setuptools.build_meta:__legacy__"})
 _BUILD_OPTION = "--build-option"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from sagepip.ground.filesystem import remove_directory_if_empty, remove_file
+from sagepip.ground.light_contextlib import contextmanager, suppress
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CACHE = "__pycache__"
 # Nothing that a build imports lies there, and they can be large. So can virtual environments,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from sagepip.ground.light_dataclass import dataclass
+
+# What stands for itself in the path of a URL (RFC 3986); nearly all paths are made of it.
+_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/"
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,12 @@ class PackageSources:
         if self.no_index:
             return False
         return self.index_url is not None or not self.find_links
+
+
+def file_url(path: str) -> str:
+    """Return the URL of a file or directory."""
+    if path.strip(_UNRESERVED):  # there is something else in it
+        from urllib.parse import quote
+
+        path = quote(os.fsencode(path))
+    return f"file://{path}"

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from sagepip.build.cache import guarded, unguarded
 from sagepip.build.cache_notes import NOTE, disk_size, note_size, own_file_size, own_size
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from typing import Any
 
 # Three lines: the digest of the others, what the caller wants written down, the stamps.
 MANIFEST = "sagepip-manifest"

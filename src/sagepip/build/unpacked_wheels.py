@@ -6,10 +6,10 @@ environment's interpreter.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from sagepip.build.cache_notes import mark_used
+from sagepip.build.hashes import file_digest
 from sagepip.build.members import ChangedMember, describe
 from sagepip.build.tree_stamps import find_change, seal
 from sagepip.build.virtual_environment import destination_inside
@@ -61,9 +61,7 @@ class WheelMember:
             os.mkdir(tree)
             unpack_wheel(self.wheel, destination_inside(tree, PLACEHOLDER, python))
             # Every member was compared with the wheel's RECORD; now that it is the right RECORD.
-            with open(self.wheel, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            if digest != self.sha256:
+            if file_digest(self.wheel) != self.sha256:
                 raise ChangedMember(self.wheel)
             seal(tree, describe([self]))
         except FileNotFoundError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sagepip.ground import console
+from sagepip.ground.deferred_modules import DeferredModules
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.target_python import TargetPython
@@ -20,16 +22,39 @@ def create_environment(path: str, python: TargetPython) -> None:
         TargetError: it has no usable ``venv`` module.
     """
     if python.is_of_running_base:
-        import venv
-
         try:
-            venv.EnvBuilder(symlinks=True, with_pip=False, clear=True).create(path)
+            _create(path)
         except OSError as error:
             raise _no_environment(path, python, error.strerror or str(error)) from error
     else:
         _create_with(path, python)
     if not os.path.exists(os.path.join(path, "bin", "python")):
         raise _no_environment(path, python, "it has no bin/python")
+
+
+class _NoLogger:
+    """Who is told by ``venv`` what it could not do as it was asked to."""
+
+    def __init__(self, name: str) -> None:
+        """Have no name."""
+
+    def warning(self, text: str, *values: object) -> None:
+        """Say so."""
+        console.detail(text % values)
+
+
+def _create(path: str) -> None:
+    # What is left out it does not come to: it sets up no pip, copies nothing, and logs little.
+    stand_ins: dict[str, dict[str, object]] = {"shutil": {}, "subprocess": {}}
+    with DeferredModules("venv", {"logging": {"getLogger": _NoLogger}, **stand_ins}):
+        import venv  # noqa: F401
+    from venv import EnvBuilder
+
+    class Builder(EnvBuilder):
+        def setup_scripts(self, context: object) -> None:
+            """Make none of those that activate it: a build starts no shell."""
+
+    Builder(symlinks=True, with_pip=False, clear=True).create(path)
 
 
 def _create_with(path: str, python: TargetPython) -> None:

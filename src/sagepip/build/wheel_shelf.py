@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
+from sagepip.build.readable_versions import Clauses, admits, clauses_of, newest_of, release_of
 from sagepip.build.wheelhouse import SDIST_SUFFIXES, parse_file_name
 from sagepip.ground.errors import SagepipError
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.requirements import is_name
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.versions import is_same_version
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-    from packaging.version import Version
+    from collections.abc import Iterable, Sequence
 
     from sagepip.staging.wheel import WheelMetadata
 
@@ -41,7 +42,7 @@ class ShelvedWheel:
         version: as above.
     """
 
-    def __init__(self, path: str, project: str, version: Version, python: TargetPython) -> None:
+    def __init__(self, path: str, project: str, version: str, python: TargetPython) -> None:
         self.path = path
         self.version = version
         self._project = project
@@ -85,26 +86,23 @@ class ShelvedWheel:
         return self._known
 
     def _check(self, found: WheelMetadata) -> None:
-        from packaging.specifiers import SpecifierSet
-        from packaging.version import Version
-
         headers = found.headers
         try:
-            python = SpecifierSet(headers.get("Requires-Python") or "")
-            version = Version(headers.get("Version") or "")
+            wanted = clauses_of(headers.get("Requires-Python") or "")
+            is_same = is_same_version(headers.get("Version") or "", self.version)
         except ValueError as error:
             raise Doubt(f"{self.path}: {error}") from error
         if (
             headers.is_odd
             or found.wheel_headers.is_odd
             or canonical_name(headers.get("Name") or "") != self._project
-            or version != self.version
+            or not is_same
             or not found.is_own(found.dist_info.removesuffix(".dist-info"))
             or not _WHEEL_VERSION.fullmatch(found.wheel_headers.get("Wheel-Version") or "")
             or any("\n" in one for one in headers.get_all("Requires-Dist"))
         ):
             raise Doubt(f"{self.path} is no usual wheel")
-        if not python.contains(".".join(map(str, self._python.version)), prereleases=True):
+        if not admits(wanted, ".".join(map(str, self._python.version))):
             raise Doubt(f"{self.path} is not for this Python")  # pip takes an older one
 
 
@@ -117,7 +115,7 @@ class _Candidate:
         wheel: it; None for an sdist.
     """
 
-    version: Version
+    version: str
     wheel: ShelvedWheel | None
 
 
@@ -164,7 +162,7 @@ class WheelShelf:
         except SagepipError as error:
             raise Doubt(str(error)) from error
 
-    def newest(self, project: str, specifiers: Sequence[SpecifierSet]) -> ShelvedWheel:
+    def newest(self, project: str, specifiers: Sequence[Clauses]) -> ShelvedWheel:
         """Return the newest wheel of a project that specifiers admit.
 
         Args:
@@ -182,39 +180,60 @@ class WheelShelf:
         admitted = [
             one
             for one in self._candidates[project]
-            if all(each.contains(one.version, prereleases=True) for each in specifiers)
+            if all(admits(each, one.version) for each in specifiers)
         ]
         if not admitted:
             raise Doubt(f"there is no {project}")
-        newest = max(one.version for one in admitted)
+        newest, is_prerelease = newest_of(one.version for one in admitted)
         # An sdist of the same version is second to a wheel.
-        wheels = [one.wheel for one in admitted if one.version == newest and one.wheel]
-        if len(wheels) != 1 or newest.is_prerelease:
+        wheels = [
+            one.wheel for one in admitted if one.wheel and is_same_version(one.version, newest)
+        ]
+        if len(wheels) != 1 or is_prerelease:
             raise Doubt(f"{project} {newest}: {len(wheels)} wheels")
         return wheels[0]
 
     def _find(self, project: str) -> list[_Candidate]:
-        from packaging.utils import parse_wheel_filename
-
         found = []
         for path in self._files.get(project, ()):
             name = os.path.basename(path)
             if not name.endswith(".whl"):
-                parsed = parse_file_name(name)
-                if parsed is None:
-                    raise Doubt(f"{path} is no usual sdist")
-                found.append(_Candidate(parsed[1], None))
+                found.append(_Candidate(_version_of_sdist(name), None))
                 continue
-            try:
-                named, version, _, tags = parse_wheel_filename(name)
-            except ValueError as error:
-                raise Doubt(str(error)) from error
+            named, version, is_accepted = self._read_name(name)
             if named != project:
                 raise Doubt(f"{path} is of another project")
-            if not self._tags.isdisjoint(map(str, tags)):
+            if is_accepted:
                 wheel = ShelvedWheel(path, project, version, self._python)
                 found.append(_Candidate(version, wheel))
         return found
+
+    def _read_name(self, file_name: str) -> tuple[str, str, bool]:
+        """Return project and version of a wheel, and whether the interpreter accepts its tags."""
+        parts = file_name.removesuffix(".whl").split("-")
+        if len(parts) == 5 and parts[3:] == ["none", "any"]:
+            name, version, interpreters = parts[:3]
+            plain = is_name(name) and "__" not in name and release_of(version)
+            if plain and interpreters in (f"py{self._python.version[0]}", "py2.py3"):
+                return canonical_name(name), version, True
+        from packaging.utils import parse_wheel_filename
+
+        try:
+            named, parsed, _, tags = parse_wheel_filename(file_name)
+        except ValueError as error:
+            raise Doubt(str(error)) from error
+        return str(named), str(parsed), not self._tags.isdisjoint(map(str, tags))
+
+
+def _version_of_sdist(file_name: str) -> str:
+    suffix = next(one for one in SDIST_SUFFIXES if file_name.endswith(one))
+    version = file_name.removesuffix(suffix).rpartition("-")[2]
+    if release_of(version) and not file_name.startswith("."):
+        return version
+    parsed = parse_file_name(file_name)
+    if parsed is None:
+        raise Doubt(f"{file_name} is no usual sdist")
+    return str(parsed[1])
 
 
 def _identity(path: str) -> tuple[int, ...]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from functools import cache
-from typing import TYPE_CHECKING
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -17,10 +13,15 @@ from sagepip.ground.filesystem import (
     remove_directory_if_empty,
     remove_file,
 )
+from sagepip.ground.light_contextlib import suppress
+from sagepip.ground.light_functools import cache
 from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.owner_mark import directory_lock
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from packaging.version import Version
 
 _PART = re.compile(r"\.sagepip-[0-9a-f]{32}\.part")

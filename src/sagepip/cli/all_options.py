@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from sagepip.cli.commands import COMMANDS, Command
 from sagepip.cli.option import Option, OptionTable
+from sagepip.ground.deferred_modules import import_module
 
 
 def table_of(command: Command) -> OptionTable:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from sagepip.cli.build_options import BUILD
 from sagepip.cli.commands import Invocation
 from sagepip.cli.site_command import print_json, print_lines, read_command_line
 from sagepip.ground.timing import START_UP, phase
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def run(invocation: Invocation) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
 
 from sagepip.build.options import BuildOptions
 from sagepip.cli.install_request import build_options, find_targets, hash_checking
@@ -15,6 +14,10 @@ from sagepip.ground.target_python import find_target_python
 from sagepip.operations.build import BuildRequest
 from sagepip.operations.requirements_file import ConfigSettings, read_requirements
 from sagepip.operations.targets import SourceDirectory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py")
 _BUILD_WHEEL = "-w takes one, as in pip wheel; for -w of python -m build write --wheel"

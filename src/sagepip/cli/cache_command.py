@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from sagepip.cli import messages
 from sagepip.cli.cache_options import CACHE, PRUNE_OPTIONS
@@ -16,7 +14,11 @@ from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.ground.timing import phase
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from sagepip.operations.cache import CacheInfo, EntryInfo, PruneReport, PruneRequest
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
 
 from sagepip.cli import startup
 from sagepip.cli.commands import COMMANDS, Command, Invocation
 from sagepip.cli.ending import run_to_the_end
 from sagepip.ground import timing
+from sagepip.ground.deferred_modules import import_module
 from sagepip.ground.errors import UsageError
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _READS = "it changes nothing, so that pip itself can be run: pip --python PYTHON"
 # Subcommands of pip, and what to do instead.

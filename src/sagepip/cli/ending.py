@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from types import FrameType
 
 from sagepip.cli import messages
 from sagepip.ground import timing
 from sagepip.ground.errors import SagepipError
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.signals import signal
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 _NAMES: dict[int, str] = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 _ENDING = tuple(_NAMES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from sagepip.cli.option import Kind, Option, OptionTable, Status
 from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.operations.option_words import read_words
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from sagepip.cli import messages, startup
 from sagepip.cli.commands import Invocation
@@ -16,6 +15,10 @@ from sagepip.cli.settings import Given, Settings
 from sagepip.ground import console
 from sagepip.ground.timing import START_UP, phase
 from sagepip.operations.option_words import read_words
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ABOUT = """\
 Build wheels where needed and install them, safely beside other builds that do the same. TARGET is

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from importlib import import_module
 
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions, Isolation
@@ -12,6 +10,7 @@ from sagepip.cli.environment import build_timeout, lock_timeout
 from sagepip.cli.package_sources import package_sources
 from sagepip.cli.settings import Settings
 from sagepip.ground import console
+from sagepip.ground.deferred_modules import import_module
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import SagepipError, UsageError
 from sagepip.ground.light_dataclass import dataclass, replace
@@ -22,6 +21,8 @@ from sagepip.operations.targets import NamedRequirement, SourceDirectory, Target
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sagepip.operations.requirements_file import ConfigSettings, RequirementsFile
 
 

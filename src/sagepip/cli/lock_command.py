@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Mapping, Sequence
 
 from sagepip.cli import messages
 from sagepip.cli.commands import Invocation
@@ -20,6 +19,8 @@ from sagepip.operations.option_words import read_words
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from sagepip.transaction.lock_files import LockFiles
 
 _WHERE = ("python", "prefix", "root", "target")

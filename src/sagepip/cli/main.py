@@ -43,6 +43,7 @@ def _enter(program: str, command: str) -> int:
     startup.collect_rarely()
     startup.open_standard_streams()
     startup.clean_import_path()
+    startup.import_quickly()
     from sagepip.cli import dispatch
 
     status = dispatch.run(program, command, sys.argv[1:])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import BuildError, SagepipError
+from sagepip.ground.light_contextlib import suppress
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sagepip.operations.report import InstallReport
 
 

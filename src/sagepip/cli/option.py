@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
-
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.light_enum import Enum
+from sagepip.ground.light_functools import cached_property
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class Kind(Enum):

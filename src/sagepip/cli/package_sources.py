@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
 
 from sagepip.build.sources import PackageSources
 from sagepip.cli.settings import Settings
@@ -15,6 +14,8 @@ from sagepip.operations.target_parsing import path_from_file_url
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from sagepip.operations.requirements_file import RequirementsFile
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sagepip.cli.option import Kind, Option
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 
 from sagepip.cli import startup
 from sagepip.cli.commands import Invocation
@@ -18,6 +17,8 @@ from sagepip.operations.option_words import read_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sagepip.ground.destination import Destination
 
 Groups = tuple[tuple[str, tuple[Option, ...]], ...]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
 
 from sagepip.cli.commands import Invocation
 from sagepip.cli.environment import lock_timeout
@@ -15,9 +12,13 @@ from sagepip.cli.site_command import Form, print_lines, read_command_line
 from sagepip.cli.site_options import SAYING
 from sagepip.ground import console
 from sagepip.ground.errors import SagepipError, UsageError
+from sagepip.ground.light_functools import partial
 from sagepip.operations.spkg_checks import CHOICES, Checks
 
+TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sagepip.operations.spkg_tree import SpkgTree
 
 _DAMAGED = 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from sagepip.cli.commands import Invocation
 from sagepip.cli.option import Kind, Option, Status
@@ -12,6 +11,10 @@ from sagepip.cli.site_command import Form, print_json, print_lines, read_command
 from sagepip.cli.site_options import JSON, SAYING
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError, UsageError
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ABOUT = """\
 Show where the time of commands went that ran with SAGEPIP_TRACE=FILE: of each its phases, who

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
 
 from sagepip.ground.timing import PhaseTime
 from sagepip.operations.trace_runs import Run, Wait
 from sagepip.operations.trace_summary import LockTimeline, TraceSummary, seconds_of
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _COMMANDS = 20
 _WAITS = 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 
 from sagepip.cli import messages
 from sagepip.cli.commands import Invocation
@@ -13,6 +12,10 @@ from sagepip.cli.site_command import find_site, print_json, read_command_line
 from sagepip.cli.uninstall_options import UNINSTALL
 from sagepip.ground.errors import UsageError
 from sagepip.ground.timing import START_UP, phase
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _NAME = r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@ (])"
 

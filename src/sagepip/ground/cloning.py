@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
 
+from sagepip.ground.c_library import find_function
 from sagepip.ground.filesystem import hard_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
 _CHUNK = 1 << 30
@@ -281,16 +282,14 @@ def shares_blocks(source: str, directory: str) -> bool:
     """
     if not hasattr(os, "O_TMPFILE"):
         return False
-    import ctypes
-
+    ioctl = find_function("ioctl")
+    if ioctl is None:
+        return False
     try:
         with (
             open(source, "rb") as read,
             open(os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), "wb") as write,
         ):
-            ioctl = ctypes.CDLL(None).ioctl
-            return any(
-                ioctl(write.fileno(), ctypes.c_ulong(call), read.fileno()) == 0 for call in _SHARE
-            )
+            return any(ioctl(write.fileno(), call, read.fileno()) == 0 for call in _SHARE)
     except OSError:
         return False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 verbosity = 0
 """-1 and below: only errors; 0: warnings and waits; 1: what happens; 2: every step."""

@@ -10,13 +10,14 @@ a name from it.)
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from importlib import import_module
-from types import ModuleType
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
     from typing import Any
+else:
+    ModuleType = type(sys)
 
 
 class DeferredName:
@@ -45,6 +46,42 @@ class DeferredName:
     def _found(self) -> Any:
         module, name = self._where
         return getattr(_imported(module), name)
+
+
+class DeferredResult:
+    """What a function of a module returns that is not called before something is asked of that.
+
+    Args:
+        call: calls it.
+    """
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of it, and keep that."""
+        found = getattr(self._call(), name)
+        setattr(self, name, found)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        made: Any = self._call()
+        return made(*args, **kwargs)
+
+
+def deferred_call(module: str, name: str) -> Callable[..., DeferredResult]:
+    """Return what stands for a function whose results need not be used.
+
+    Args:
+        module: the function's module.
+        name: its name there.
+    """
+
+    def call(*args: Any, **kwargs: Any) -> DeferredResult:
+        return DeferredResult(lambda: getattr(_imported(module), name)(*args, **kwargs))
+
+    return call
 
 
 class DeferredModules:
@@ -100,6 +137,15 @@ class _StandIn(ModuleType):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # what importing looks for does not need it
         return getattr(_imported(self.__name__), name)
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module, and return it: see :func:`importlib.import_module`.
+
+    That one comes with ``warnings``.
+    """
+    __import__(name)
+    return sys.modules[name]
 
 
 def _imported(name: str) -> ModuleType:

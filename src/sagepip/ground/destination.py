@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
 
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, fields
 
 TYPE_CHECKING = False  # without what typing takes to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sagepip.ground.target_python import TargetPython
 
 

@@ -7,15 +7,19 @@ directories that belong to sagepip alone.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import cache
-from io import BufferedReader
+
+from sagepip.ground.c_library import find_function, get_errno
+from sagepip.ground.light_contextlib import suppress
+from sagepip.ground.light_functools import cache
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
 Identity = tuple[int, int, int]
 """What a name refers to, whatever it is called: inode, and of a file also time (ns) and size.
@@ -366,13 +370,9 @@ def is_real_directory(path: str) -> bool:
 
 @cache
 def _rename_with_flags() -> _RenameWithFlags | None:
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "darwin":
-            return _RenameWithFlags(library.renamex_np, at=False)
-        return _RenameWithFlags(library.renameat2, at=True)
-    except (OSError, AttributeError):
-        return None
+    is_at = sys.platform != "darwin"
+    function = find_function("renameat2" if is_at else "renamex_np")
+    return None if function is None else _RenameWithFlags(function, at=is_at)
 
 
 class _RenameWithFlags:
@@ -386,11 +386,11 @@ class _RenameWithFlags:
         old, new = os.fsencode(first), os.fsencode(second)
         while True:
             if self._at:
-                result = self._function(_AT_FDCWD, old, _AT_FDCWD, new, ctypes.c_uint(flag))
+                result = self._function(_AT_FDCWD, old, _AT_FDCWD, new, flag)
             else:
-                result = self._function(old, new, ctypes.c_uint(flag))
+                result = self._function(old, new, flag)
             if result == 0:
                 return 0
-            code = ctypes.get_errno()
+            code = get_errno()
             if code != errno.EINTR:
                 return code

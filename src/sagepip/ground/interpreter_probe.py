@@ -25,22 +25,51 @@ def _preferred_scheme(key):  # type: (str) -> str
     return "posix_" + key
 
 
+def scheme_paths(scheme, variables=None):  # type: (str, dict[str, str] | None) -> dict[str, str]
+    """Return the paths of a scheme, as ``sysconfig.get_paths`` does.
+
+    What stands in them is known; the thousand variables that the interpreter was built with, which
+    that function loads, are needed where a distributor has put others there.
+
+    Args:
+        scheme: its name.
+        variables: what stands for some of them.
+    """
+    own = {
+        "installed_base": os.path.normpath(sys.base_prefix),
+        "base": os.path.normpath(sys.prefix),
+        "installed_platbase": os.path.normpath(sys.base_exec_prefix),
+        "platbase": os.path.normpath(sys.exec_prefix),
+        "py_version_short": ".".join(map(str, sys.version_info[:2])),
+        "platlibdir": getattr(sys, "platlibdir", "lib"),
+        "abiflags": getattr(sys, "abiflags", ""),
+    }
+    own.update(variables or {})
+    try:
+        if not sys.platform.startswith("linux"):
+            raise KeyError(sys.platform)
+        templates = sysconfig.get_paths(scheme, expand=False)
+        return {key: os.path.normpath(templates[key].format(**own)) for key in _PATH_KEYS}
+    except (IndexError, KeyError):
+        paths = sysconfig.get_paths(scheme, vars=dict(variables or {}))
+        return {key: paths[key] for key in _PATH_KEYS}
+
+
 def prefix_templates(scheme):  # type: (str) -> dict[str, str]
     """Return the paths of a scheme with a placeholder for the prefix."""
     variables = dict.fromkeys(_BASE_KEYS, PREFIX_PLACEHOLDER)
-    paths = sysconfig.get_paths(scheme, vars=variables)
-    return {key: paths[key] for key in _PATH_KEYS}
+    return scheme_paths(scheme, variables)
 
 
 def describe():  # type: () -> dict[str, object]
     """Return what sagepip needs to know about this interpreter, as JSON-able values."""
     virtual = sys.prefix != sys.base_prefix
     prefix_scheme = _preferred_scheme("prefix")
-    own = sysconfig.get_paths(prefix_scheme)
+    own = scheme_paths(prefix_scheme)
     if prefix_scheme in ("posix_local", "osx_framework_library"):
         # pip does the same: these schemes redirect a distributor's own pip, not a --prefix.
         prefix_scheme = "posix_prefix"
-    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    marker = os.path.join(own["stdlib"], "EXTERNALLY-MANAGED")
     import _frozen_importlib_external as importing
     import _imp
 
@@ -56,7 +85,7 @@ def describe():  # type: () -> dict[str, object]
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "virtual": virtual,
-        "scheme": {key: own[key] for key in _PATH_KEYS},
+        "scheme": own,
         "prefix_scheme": prefix_templates(prefix_scheme),
         "site_directories": [
             os.path.realpath(path)

@@ -13,13 +13,75 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
     from typing import NamedTuple
 else:
-    from collections import namedtuple
+    from _collections import _tuplegetter
 
     _MISSING = object()
-    _Field = namedtuple("_Field", "name default factory repr compare")
 
-    class _Specifier(namedtuple("_Specifier", "default factory repr compare")):
+    class _NamedTupleType(type):
+        def __new__(cls, name, bases, namespace):
+            if bases == (_Tuple,) or hasattr(bases[0], "_fields"):
+                return super().__new__(cls, name, bases, {"__slots__": (), **namespace})
+            names = tuple(namespace["__annotations__"])
+            made = {"__slots__": (), "__match_args__": names, "_fields": names, **namespace}
+            made["_field_defaults"] = {one: namespace[one] for one in names if one in namespace}
+            made["_last"] = tuple(made["_field_defaults"].values())  # none without may come after
+            for index, one in enumerate(names):
+                made[one] = _tuplegetter(index, "")
+            return super().__new__(cls, name, bases, made)
+
+    class _Tuple(tuple):
+        """What all classes of named tuples have in common."""
+
+        __slots__ = ()
+
+        def __new__(cls, *values, **named):
+            names = cls._fields
+            if named or len(values) != len(names):
+                values = _completed(cls, values, named)
+            return tuple.__new__(cls, values)
+
+        def __repr__(self):
+            shown = map("{}={!r}".format, self._fields, self)
+            return f"{type(self).__name__}({', '.join(shown)})"
+
+        def __getnewargs__(self):
+            return tuple(self)
+
+        def _asdict(self):
+            return dict(zip(self._fields, self, strict=True))
+
+        def _replace(self, /, **changes):
+            return type(self)(**(self._asdict() | changes))
+
+    def _completed(cls, values, named):
+        names = cls._fields
+        if not named and 0 < len(names) - len(values) <= len(cls._last):
+            return values + cls._last[len(values) - len(names) :]
+        left = names[len(values) :]
+        known = cls._field_defaults | named
+        if len(values) > len(names) or not set(named) <= set(left) or not set(left) <= set(known):
+            raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
+        return (*values, *(known[name] for name in left))
+
+    class NamedTuple(_Tuple, metaclass=_NamedTupleType):
+        """The base of a class of named tuples: see :class:`typing.NamedTuple`."""
+
+    class _Specifier(NamedTuple):
         """What :func:`field` says of a field until the class is made."""
+
+        default: object
+        factory: object
+        repr: bool
+        compare: bool
+
+    class _Field(NamedTuple):
+        """What is known of a field."""
+
+        name: str
+        default: object
+        factory: object
+        repr: bool
+        compare: bool
 
     def field(*, default=_MISSING, default_factory=None, repr=True, compare=True):  # noqa: A002
         """Say more about a field than its default: see :func:`dataclasses.field`."""
@@ -47,6 +109,10 @@ else:
         own = tuple(known.values())
         cls._light_fields = own
         cls._light_names = tuple(known)
+        cls._light_free = frozenset(known)
+        cls._light_defaults = {one.name: one.default for one in own if one.default is not _MISSING}
+        cls._light_factories = tuple((one.name, one.factory) for one in own if one.factory)
+        cls._light_has_more = hasattr(cls, "__post_init__")
         cls._light_compared = tuple(one.name for one in own if one.compare)
         cls.__match_args__ = cls._light_names
         cls.__dataclass_fields__ = _StandardFields()
@@ -60,18 +126,6 @@ else:
             if method is _setattr or method is _delattr or name not in cls.__dict__:
                 setattr(cls, name, method)
         return cls
-
-    class _NamedTupleType(type):
-        def __new__(cls, name, bases, namespace):
-            if not bases:
-                return super().__new__(cls, name, bases, namespace)
-            names = tuple(namespace["__annotations__"])
-            defaults = [namespace.pop(one) for one in names if one in namespace]
-            base = namedtuple(name, names, defaults=defaults)
-            return type(name, (base,), {**namespace, "__slots__": ()})
-
-    class NamedTuple(metaclass=_NamedTupleType):
-        """The base of a class of named tuples: see :class:`typing.NamedTuple`."""
 
     def fields(of):
         """Return the fields: of each the name (see :func:`dataclasses.fields`)."""
@@ -100,27 +154,36 @@ else:
     def _init(self, /, *args, **kwargs):
         values = self.__dict__
         names = self._light_names
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes {len(names)} values: {len(args)} given")
-        values.update(zip(names, args, strict=False))
-        if kwargs:
-            for name in kwargs:
-                if name in values or name not in names:
-                    why = "twice" if name in names else "but is not known"
-                    raise TypeError(f"{type(self).__name__}: {name} is given {why}")
-            values.update(kwargs)
-        if len(values) < len(names):
-            for one in self._light_fields:
-                if one.name in values:
-                    continue
-                if one.factory is not None:
-                    values[one.name] = one.factory()
-                elif one.default is _MISSING:
-                    raise TypeError(f"{type(self).__name__}: {one.name} is missing")
-                else:
-                    values[one.name] = one.default
-        if hasattr(self, "__post_init__"):
+        given = names[: len(args)]
+        values.update(self._light_defaults)
+        values.update(zip(given, args, strict=False))
+        values.update(kwargs)
+        for name, factory in self._light_factories:
+            if name not in kwargs and name not in given:
+                values[name] = factory()
+        if (
+            len(values) != len(names)
+            or len(args) > len(names)
+            or not kwargs.keys() <= self._light_free
+            or not kwargs.keys().isdisjoint(given)
+        ):
+            raise TypeError(_misfit(type(self), args, kwargs))
+        if self._light_has_more:
             self.__post_init__()
+
+    def _misfit(cls, args, kwargs):
+        """Return what is wrong with values that a data class is given."""
+        names = cls._light_names
+        if len(args) > len(names):
+            return f"{cls.__name__} takes {len(names)} values: {len(args)} given"
+        for name in kwargs:
+            if name not in names:
+                return f"{cls.__name__}: {name} is given but is not known"
+            if name in names[: len(args)]:
+                return f"{cls.__name__}: {name} is given twice"
+        optional = {*cls._light_defaults, *(name for name, _ in cls._light_factories)}
+        missing = [one for one in names[len(args) :] if one not in kwargs and one not in optional]
+        return f"{cls.__name__}: {missing[0]} is missing"
 
     def _compared(self):
         return tuple(getattr(self, name) for name in self._light_compared)

@@ -1,7 +1,7 @@
 """Enumerations as the standard library's, which take as long to load as ten small modules.
 
 A type checker sees the standard library's. Members have a name and a value and are compared by
-identity; classes are iterable. That is all.
+identity; classes are iterable, and called with a value return its member. That is all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ else:
             for member in made._members:
                 type.__setattr__(made, member.name, member)
             return made
+
+        def __call__(cls, value):
+            for member in cls._members:
+                if member.value == value:
+                    return member
+            raise ValueError(f"{value!r} is no {cls.__name__}")
 
         def __iter__(cls):
             return iter(cls._members)

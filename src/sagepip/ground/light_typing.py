@@ -8,13 +8,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, cast
+    from typing import BinaryIO, Protocol, cast
 else:
     BinaryIO = object
+    Protocol = object
 
     def cast(_kind, value):
         """Return a value as it is: see :func:`typing.cast`."""
         return value
 
 
-__all__ = ["BinaryIO", "cast"]
+__all__ = ["BinaryIO", "Protocol", "cast"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 

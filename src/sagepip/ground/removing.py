@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from sagepip.ground.filesystem import DIRECTORY
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.light_dataclass import NamedTuple
 
 

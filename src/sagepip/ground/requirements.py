@@ -33,20 +33,15 @@ def plain_spelling(text: str) -> str:
         ``str(parse_requirement(text))`` for a name, perhaps with extras, and different comparisons
         with versions that are nothing but numbers; an empty string for all else.
     """
-    start = min((at for one in "<>=!" if (at := text.find(one)) >= 0), default=len(text))
-    name, bracket, rest = text[:start].strip(_BLANKS).partition("[")
-    name = name.rstrip(_BLANKS)
-    if not is_name(name):
+    if not (head := plain_head(text)):
         return ""
-    if bracket:
-        extras = {one.strip(_BLANKS) for one in rest.removesuffix("]").split(",")}
-        if not rest.endswith("]") or not all(map(is_name, extras)):
-            return ""
-        name += f"[{','.join(sorted(extras))}]"
-    if start == len(text):
+    name, extras, compared = head
+    if extras:
+        name += f"[{','.join(extras)}]"
+    if not compared:
         return name
     clauses: dict[str, str] = {}
-    for one in text[start:].split(","):
+    for one in compared.split(","):
         clause = one.strip(_BLANKS)
         version = clause.lstrip("<>=!")
         comparison = clause.removesuffix(version)
@@ -56,6 +51,29 @@ def plain_spelling(text: str) -> str:
             return ""
         clauses[comparison] = version
     return name + ",".join(sorted(map("".join, clauses.items())))
+
+
+def plain_head(text: str) -> tuple[str, tuple[str, ...], str] | None:
+    """Take a requirement without a marker apart, if it begins plainly.
+
+    Args:
+        text: anything.
+
+    Returns:
+        The name, the extras in their order, and the rest, which is to be a specifier or empty; None
+        if it does not begin with a name, perhaps with extras.
+    """
+    start = min((at for one in "<>=!~" if (at := text.find(one)) >= 0), default=len(text))
+    name, bracket, rest = text[:start].strip(_BLANKS).partition("[")
+    name = name.rstrip(_BLANKS)
+    if not is_name(name):
+        return None
+    if not bracket:
+        return name, (), text[start:]
+    extras = {one.strip(_BLANKS) for one in rest.removesuffix("]").split(",")}
+    if not rest.endswith("]") or not all(map(is_name, extras)):
+        return None
+    return name, tuple(sorted(extras)), text[start:]
 
 
 def is_name(text: str) -> bool:
@@ -84,7 +102,7 @@ def parse_requirement(text: object) -> Requirement:
         requirement = Requirement(checked)
         if requirement.marker is not None:
             requirement.marker.evaluate({"extra": ""})
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # the latter of a marker that has no value here
         raise _bad(error) from error
     return requirement
 
@@ -104,7 +122,7 @@ def parse_marker(text: str) -> Marker:
     try:
         marker = Marker(checked)
         marker.evaluate({"extra": ""})
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise _bad(error) from error
     return marker
 
@@ -128,6 +146,8 @@ def _checked(text: object) -> str:
     return text
 
 
-def _bad(error: ValueError) -> BadRequirement:
+def _bad(error: ValueError | KeyError) -> BadRequirement:
+    if isinstance(error, KeyError):
+        return BadRequirement(f"a marker that has no value here: {shortened(error.args[0])}")
     lines = str(error).splitlines()
     return BadRequirement(shortened(lines[0] if lines else "cannot be understood"))

@@ -19,17 +19,20 @@ _WORTH_LOADING = 1 << 19
 
 
 class _Chooser:
-    """Counts what was hashed by the interpreter's own function."""
+    """Counts what is hashed by the interpreter's own function, until it is enough."""
 
-    hashed = 0
+    def __init__(self) -> None:
+        self._left = _WORTH_LOADING
+        self._hash = _own
 
     def digest(self, data: bytes) -> bytes:
-        self.hashed += len(data)
-        if self.hashed <= _WORTH_LOADING:
-            return _own(data).digest()
-        from hashlib import sha256
+        if self._left >= 0:
+            self._left -= len(data)
+            if self._left < 0:
+                from hashlib import sha256
 
-        return sha256(data).digest()
+                self._hash = sha256
+        return self._hash(data).digest()
 
 
 sha256_digest = _Chooser().digest

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
 
 from sagepip.ground import interpreter_probe
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 # Lines of a .pth file that may bring in directories of distributions.
@@ -57,15 +57,13 @@ def _described(executable: str) -> Mapping[str, Any] | None:
     if any(map(_may_add_paths, sites)):
         return None
     answer = interpreter_probe.describe()
-    keys = answer["scheme"]
-    assert isinstance(keys, dict)
-    paths = sysconfig.get_paths("venv", vars={"base": prefix, "platbase": prefix})
+    bases = {"base": prefix, "platbase": prefix}
     return {
         **answer,
         "executable": executable,
         "prefix": prefix,
         "virtual": True,
-        "scheme": {key: paths[key] for key in keys},
+        "scheme": interpreter_probe.scheme_paths("venv", bases),
         "prefix_scheme": interpreter_probe.prefix_templates("venv"),
         "site_directories": list(dict.fromkeys(map(os.path.realpath, sites))),
         "externally_managed": None,
@@ -87,17 +85,18 @@ def _is_ours(executable: str, prefix: str) -> bool:
 
 def _may_add_paths(site: str) -> bool:
     """Whether something in a site directory may add directories of distributions to the path."""
-    with os.scandir(site) as entries:
-        return any(_may_add_path(entry) for entry in entries)
+    # Most names of a large site are told apart without a call for each.
+    names = [one for one in os.listdir(site) if one.endswith(".pth") or one[:1] == "s"]
+    return any(_may_add_path(os.path.join(site, name), name) for name in names)
 
 
-def _may_add_path(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("sitecustomize"):
+def _may_add_path(path: str, name: str) -> bool:
+    if name.startswith("sitecustomize"):
         return True
-    if not entry.name.endswith(".pth") or entry.name.startswith("."):
+    if not name.endswith(".pth") or name.startswith("."):
         return False
-    if not entry.is_file() or entry.stat().st_size > _PTH_BYTES:
+    if not os.path.isfile(path) or os.stat(path).st_size > _PTH_BYTES:
         return True
-    with open(entry.path, encoding="utf-8") as stream:
+    with open(path, encoding="utf-8") as stream:
         text = stream.read()
     return any(word in text for word in _PATH_WORDS)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from functools import cached_property, partial
 
 from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.light_functools import cached_property, partial
 from sagepip.ground.sibling_environment import describe_sibling
 from sagepip.ground.timing import phase
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _PROBE_SECONDS = 60

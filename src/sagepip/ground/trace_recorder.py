@@ -12,11 +12,14 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
 
 import sagepip
 from sagepip.ground import timing
 from sagepip.ground.message_log import without_credentials
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VARIABLE = "SAGEPIP_TRACE"
 OPENING = '{"sagepip_trace": 1, '

@@ -11,10 +11,9 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_contextlib import contextmanager, suppress
 from sagepip.operations.adopt_edits import ARCHIVE
 from sagepip.operations.adopt_files import exchange, forget, keep, sweep, write_state
 from sagepip.operations.adopt_plan import (
@@ -30,6 +29,10 @@ from sagepip.operations.adopt_state import Adopted, AdoptionState, read_state
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.commit import signals_deferred
 from sagepip.transaction.lock_files import LockFiles
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _LOCKED = "build"
 

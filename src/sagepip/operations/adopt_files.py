@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from sagepip.ground.filesystem import (
     link_or_copy,
@@ -13,8 +11,13 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.light_contextlib import suppress
 from sagepip.operations.adopt_plan import Content
 from sagepip.operations.adopt_state import STATE, AdoptionState
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 # Fixed names: whoever comes after a kill finds what was left, and nobody else has such names.
 _NEW = ".sagepip-new"

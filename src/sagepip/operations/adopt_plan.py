@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.adopt_edits import ARCHIVE, EDITS, NEW_SCRIPTS, Edit, Region
 from sagepip.operations.adopt_state import Adopted, AdoptionState
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _OF_A_TREE = ("VERSION.txt", "build/bin/sage-spkg", "build/bin/sage-dist-helpers")
 _EXECUTABLE = 0o755

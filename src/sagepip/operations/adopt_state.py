@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DIRECTORY = "build/.sagepip-adopted"
 """Where it is kept in the tree."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from packaging.requirements import Requirement
 
@@ -12,6 +11,7 @@ from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project import BuiltDistribution
 from sagepip.build.resolution import ResolvedFile, resolve
+from sagepip.build.sources import file_url
 from sagepip.build.wheelhouse import check_storable, store_files
 from sagepip.ground.errors import BuildError, TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass, field, replace
@@ -19,7 +19,7 @@ from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import phase, take
 from sagepip.operations.build_report import BuildReport, BuiltEntry
-from sagepip.operations.hash_checks import check_stated_hashes, file_url
+from sagepip.operations.hash_checks import check_stated_hashes
 from sagepip.operations.source_builds import SourceBuilds
 from sagepip.operations.targets import (
     NamedRequirement,
@@ -32,6 +32,10 @@ from sagepip.operations.work_directory import WorkDirectory
 from sagepip.staging.checked_archive import check_wheel
 from sagepip.staging.gate import check_requires_python
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _Direct = SourceDirectory | SourceArchive | WheelFile
 

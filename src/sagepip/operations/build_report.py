@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from sagepip.build.members import Member
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.target_python import TargetPython
 from sagepip.ground.timing import TimeSpent
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 from sagepip.build.cache import Cache, cache_path, why_not_ours
 from sagepip.build.cache_bound import last_pruning, note_pruning, size_bound
@@ -15,8 +13,13 @@ from sagepip.build.cache_pruning import Policy, Pruner, Removal, is_in_use
 from sagepip.build.cache_sizes import MeasuredSizes
 from sagepip.build.zip_copies import list_copies, prune_copies
 from sagepip.ground.errors import CacheError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.transaction.owner_mark import directory_lock
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _DAY = 24 * 60 * 60.0
 

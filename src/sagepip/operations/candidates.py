@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-
 from sagepip.build.hashes import HashChecking, file_digest
 from sagepip.build.options import Isolation
+from sagepip.build.sources import file_url
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement
 from sagepip.operations.candidate import Candidate
@@ -20,7 +19,6 @@ from sagepip.operations.dependencies import (
 )
 from sagepip.operations.hash_checks import (
     check_stated_hashes,
-    file_url,
     lines_of,
     requirement_line,
 )
@@ -34,6 +32,8 @@ from sagepip.transaction.site_view import SiteView, visible_directories
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from packaging.requirements import Requirement
 
     from sagepip.build.resolution import ResolvedFile

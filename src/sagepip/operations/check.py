@@ -7,8 +7,6 @@ understood is told, and its project is not there for others.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 
 from packaging.requirements import Requirement
@@ -17,12 +15,17 @@ from packaging.version import Version
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import parse_requirement
 from sagepip.operations.steady import steady
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.site_view import visible_directories
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Kind(StrEnum):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping, Sequence
 
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.signals import signal
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 _PASSED_ON = (
     signal.SIGHUP,

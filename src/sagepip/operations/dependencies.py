@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
@@ -14,6 +13,8 @@ from sagepip.transaction.site_view import SiteView, active_requirements
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from packaging.requirements import Requirement
 
 

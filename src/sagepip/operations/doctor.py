@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import partial
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import partial
 from sagepip.operations.environment_check import check_not_externally_managed
 from sagepip.operations.recover import RecoverReport, lock_homes, recover_site
 from sagepip.operations.repair import RepairPlanner
@@ -18,6 +17,10 @@ from sagepip.operations.symptoms_of_metadata import metadata_symptoms
 from sagepip.operations.symptoms_of_state import state_symptoms
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

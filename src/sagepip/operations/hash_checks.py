@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-
 from sagepip.build.hashes import (
     ADVICE,
     DIRECTORIES,
@@ -14,6 +11,7 @@ from sagepip.build.hashes import (
     file_digest,
     hash_problem,
 )
+from sagepip.build.sources import file_url
 from sagepip.ground.errors import TargetError
 from sagepip.operations.targets import (
     NamedRequirement,
@@ -23,8 +21,9 @@ from sagepip.operations.targets import (
     WheelFile,
 )
 
-# What stands for itself in the path of a URL (RFC 3986); nearly all paths are made of it.
-_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/"
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def check_stated_hashes(targets: Iterable[Target], checking: HashChecking) -> None:
@@ -89,15 +88,6 @@ def lines_of(requirement: str, targets: Sequence[Target]) -> list[str]:
         if isinstance(one, NamedRequirement) and one.requirement == requirement
     ]
     return found or [requirement]
-
-
-def file_url(path: str) -> str:
-    """Return the URL of a file or directory."""
-    if path.strip(_UNRESERVED):  # there is something else in it
-        from urllib.parse import quote
-
-        path = quote(os.fsencode(path))
-    return f"file://{path}"
 
 
 def _problem_of_archive(

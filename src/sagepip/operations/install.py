@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, TargetError
 from sagepip.ground.json_text import json_text
+from sagepip.ground.light_contextlib import nullcontext
 from sagepip.ground.light_dataclass import replace
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.timing import phase, take
@@ -27,6 +26,10 @@ from sagepip.transaction.locks import SiteLocks
 from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def install(request: InstallRequest) -> InstallReport:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError, RecoveryError
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.command_process import CommandEnd, run_command
 from sagepip.transaction.command_lock import CommandLock
@@ -18,6 +17,10 @@ from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.outer_lock import outer_lock_to_take
 from sagepip.transaction.prefix_sites import own_sites
 from sagepip.transaction.recovery import tidy
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from types import TracebackType
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import publish_file, remove_file
 from sagepip.staging.staged_tree import StagedTree
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Manifest:

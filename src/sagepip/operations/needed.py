@@ -7,14 +7,14 @@ taken out of its answer here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from sagepip.ground.headers import Headers
 from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.site_view import SiteView, active_requirements
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from packaging.requirements import Requirement
 
     from sagepip.build.resolution import ResolvedFile

@@ -9,10 +9,12 @@ Names are never abbreviated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-
 from sagepip.ground.errors import UsageError
 from sagepip.ground.light_dataclass import dataclass
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
 
 from packaging.version import Version
 
@@ -21,6 +20,10 @@ from sagepip.operations.module_lookup import is_standard_module, module_exists
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.record import RecordRow, recorded_path
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TARGET_UP = re.compile(r"(\.\./)+")
 _SYSTEM_INSTALLERS = frozenset({"debian", "dpkg", "apt", "rpm", "dnf", "portage", "pacman", "guix"})

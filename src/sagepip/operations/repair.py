@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 
 from sagepip.ground.filesystem import Identity, identity
 from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import DirectoryStamp, Plan, Retire
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class RepairPlanner:

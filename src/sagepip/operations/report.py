@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.timing import TimeSpent
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import Enum
-
 from sagepip.build.hashes import HashChecking
 from sagepip.build.options import BuildOptions
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass, field, replace
+from sagepip.ground.light_enum import Enum
 from sagepip.operations.targets import Target
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class MissingDependencies(Enum):

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
 
 from sagepip.build.archive import unpack_sdist
 from sagepip.build.child_process import run_to_log
@@ -30,6 +29,10 @@ from sagepip.operations.spkg_scripts import HELPERS, KeptScripts, ScriptFailed, 
 from sagepip.operations.spkg_tree import SpkgTree, distribution_names, end_of_log
 from sagepip.operations.spkg_upstream import find_upstream
 from sagepip.operations.staged_copy import CopyRequest, staged_copy
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class StepFailed(BuildError):

@@ -10,8 +10,6 @@ had.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import (
@@ -21,9 +19,14 @@ from sagepip.ground.filesystem import (
     remove_file,
     remove_tree,
 )
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.operations.spkg_tree import Record, SpkgTree, read_record, write_json
 from sagepip.transaction.flock import lock_error
 from sagepip.transaction.owner_mark import await_directory, seize_directory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 KEEP = ".keep"
 """What lies in the directory of a build that the user wants to keep."""

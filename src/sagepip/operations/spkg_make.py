@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError, TargetError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase
 from sagepip.operations.spkg_change import sweep
@@ -17,6 +16,10 @@ from sagepip.operations.spkg_environment import own_command
 from sagepip.operations.spkg_recipe import PYTHON, Recipe, closure
 from sagepip.operations.spkg_run import Failure, new_run
 from sagepip.operations.spkg_tree import SpkgTree, end_of_log
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _SHOWN = 5
 """How many names, or ends of logs, an error shows."""

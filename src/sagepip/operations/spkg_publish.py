@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
@@ -20,6 +19,10 @@ from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_tree import SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import Withdrawn, withdraw_files
 from sagepip.operations.staged_copy import CopyReport, CopyRequest, staged_copy
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

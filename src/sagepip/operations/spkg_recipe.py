@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 
 from sagepip.ground.errors import TargetError, UsageError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.operations.spkg_checks import Checks
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PYTHON = "python3"
 """The one name that stands for an interpreter: the system's, in a virtual environment."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 
 from sagepip.ground import console
 from sagepip.ground.errors import UsageError
 from sagepip.ground.filesystem import make_directories, remove_file
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.spkg_change import Change, changing
 from sagepip.operations.spkg_environment import ScriptsOf
 from sagepip.operations.spkg_scripts import KeptScripts
 from sagepip.operations.spkg_tree import Record, SpkgTree, distribution_names
 from sagepip.operations.spkg_withdraw import withdraw_files
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def remove_packages(

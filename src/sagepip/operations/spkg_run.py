@@ -10,15 +10,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from sagepip.build.child_process import signals_wait
 from sagepip.build.offspring import Offspring, orphans_come_to_us
 from sagepip.ground.errors import SagepipError, TargetError
 from sagepip.ground.filesystem import make_directories, publish_file, remove_tree
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.owner_mark import seize_directory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _PREFIX = "run-"
 _SET_PDEATHSIG = 1

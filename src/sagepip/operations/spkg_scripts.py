@@ -11,7 +11,6 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Mapping
 
 from sagepip.build.child_process import run_to_log
 from sagepip.build.hooks import jobserver_descriptors
@@ -31,6 +30,10 @@ from sagepip.operations.spkg_change import Change
 from sagepip.operations.spkg_environment import ScriptsOf, write_commands
 from sagepip.operations.spkg_recipe import Recipe
 from sagepip.operations.spkg_tree import distribution_names, end_of_log
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HELPERS = os.path.join(os.path.dirname(__file__), "spkg_helpers.sh")
 _STEPS = ("prerm", "piprm", "postrm", "check")

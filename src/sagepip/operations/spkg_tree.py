@@ -6,13 +6,16 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
 
 from sagepip.build.output_text import tail
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import make_directories, publish_file
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LAST_LINES = 20
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
 
 from sagepip.ground import console
 from sagepip.ground.destination import LiveRoot
@@ -19,6 +18,10 @@ from sagepip.transaction.recovery import tidy
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import begin_transaction
 from sagepip.transaction.uninstall_planner import UninstallPlanner
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 _LISTS = {"METADATA": ".dist-info", "PKG-INFO": ".egg-info"}
 

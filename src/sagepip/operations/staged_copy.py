@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.cloning import Cloner
@@ -34,6 +33,10 @@ from sagepip.transaction.staging_area import StagedDistribution
 from sagepip.transaction.steps import Plan
 from sagepip.transaction.territory import Territory
 from sagepip.transaction.transaction import Transaction, begin_transaction
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

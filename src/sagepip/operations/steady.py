@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.lock_view import look_at_lock
 from sagepip.transaction.steps import DirectoryStamp
 
-Found = TypeVar("Found")
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Found = TypeVar("Found")
+
 _LOOKS = 30
 _PAUSE_SECONDS = 0.1
 

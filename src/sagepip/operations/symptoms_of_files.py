@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.filesystem import open_regular
@@ -23,6 +22,10 @@ from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.recovery import TRANSACTIONS
 from sagepip.transaction.site_view import module_directories, visible_directories
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # pip writes RECORD and the like as RECORDxxxxxxxx.tmp beside it; uv works in .tmpXXXXXX.
 _PIP_TEMPORARY = re.compile(r"(RECORD|INSTALLER|REQUESTED|direct_url\.json)[a-z0-9_]{8}\.tmp")

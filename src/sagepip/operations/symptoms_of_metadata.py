@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import ConflictError
@@ -16,6 +15,10 @@ from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.operations.unlisted import Ownership
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.site_view import module_directories
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # As packaging.utils has it, but of names already in their canonical form.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 
 from sagepip.operations.status import site_status
 from sagepip.operations.symptoms import Diagnosis, Symptom
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.recovery import OWNER
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def state_symptoms(site: str) -> Iterator[Diagnosis]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
 
 from sagepip.build.hashes import ALGORITHMS, parse_hash
 from sagepip.ground import console
@@ -26,6 +25,8 @@ from sagepip.operations.targets import (
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from packaging.markers import Marker
     from packaging.requirements import Requirement
 

@@ -6,11 +6,13 @@ processes that metadata events (``M``) give names to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from sagepip.operations.trace_runs import Run
 from sagepip.operations.trace_summary import TraceSummary, seconds_of
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _LOCKS = 0
 

@@ -6,12 +6,15 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.trace_recorder import OPENING, SUFFIX
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
 _OPENING = OPENING.encode()
 _OTHER_VERSION = _OPENING.partition(b" ")[0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.timing import PhaseTime
 from sagepip.operations.trace_records import Event, by_run
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _WORDS = 90
 _WAITS = ("wait", "wait-build")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from sagepip.ground.light_dataclass import dataclass, replace
 from sagepip.ground.timing import PhaseTime
 from sagepip.operations.trace_records import read_traces
 from sagepip.operations.trace_runs import Hold, Run, Wait, find_runs
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 # The kernel tells the beginning of a process to the tick.
 _CLOCK_SECONDS = 0.01

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 
 from sagepip.ground.errors import ConflictError, TargetError
-from sagepip.ground.filesystem import open_regular
+from sagepip.ground.ini_text import read_sections
 from sagepip.ground.project_names import canonical_name
-from sagepip.staging.hashing import Hasher
+from sagepip.staging.hashing import Hasher, hash_of
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
 from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.record import BadRecord, RecordRow, parse_record, recorded_path
+from sagepip.transaction.record import BadRecord, parse_record, recorded_path
 
 _PART = 1 << 20
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _INSTALLATION_METADATA = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")
 
 
@@ -49,7 +51,7 @@ def is_installed_intact(
         return False
     if record is None or wanted is None:
         return False
-    programs = [row for row in record if row.path.rpartition("/")[2] in scripts]
+    programs = [row for row in record if row.path.rpartition("/")[2] in scripts] if scripts else []
     if not scripts <= {row.path.rpartition("/")[2] for row in programs}:
         return False
     if not all(os.access(recorded_path(row, installed.directory), os.X_OK) for row in programs):
@@ -60,14 +62,14 @@ def is_installed_intact(
     modules = any(path.endswith(".py") for path in wanted)
     if with_bytecode and modules and not any(path.endswith(".pyc") for path in rows):
         return False
-    return all(
-        _is_intact(
-            row,
-            recorded_path(row, installed.directory),
-            checksums.get(row.path) if row.path in wanted else None,
-        )
-        for row in record
-    )
+    home = os.path.normpath(installed.directory).rstrip(os.sep) + os.sep
+    for row in record:
+        path, digest, _ = row
+        is_plain = path[0] not in "./" and path[-1] != "/" and "/." not in path and "//" not in path
+        live = home + path if is_plain else recorded_path(row, installed.directory)
+        if not _is_intact(live, digest, checksums.get(path) if path in wanted else None):
+            return False
+    return True
 
 
 def _wheel_record(wheel: WheelMetadata, archive: zipfile.ZipFile) -> dict[str, str] | None:
@@ -84,33 +86,37 @@ def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     name = f"{wheel.dist_info}/entry_points.txt"
     if name not in archive.namelist():
         return set()
-    from configparser import ConfigParser, Error
-
-    text = read_text(wheel.path, archive, name)
-    parser = ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(text)
-    except Error as error:
+        sections = read_sections(read_text(wheel.path, archive, name))
+    except ValueError as error:
         raise TargetError(f"{wheel.path}: bad entry_points.txt: {error}") from error
-    sections = ("console_scripts", "gui_scripts")
-    return {name for one in sections if parser.has_section(one) for name in parser.options(one)}
+    return {*sections.get("console_scripts", ()), *sections.get("gui_scripts", ())}
 
 
-def _is_intact(row: RecordRow, path: str, checksum: int | None) -> bool:
+def _is_intact(path: str, digest: str, checksum: int | None) -> bool:
     """Whether a file has the hash of a row, and the checksum that the wheel's member has.
 
     An edited wheel may still have its old RECORD: to the gate it has to go, which refuses it.
     """
-    found = 0
+    if not digest:
+        return os.path.lexists(path)
     try:
-        if not row.digest:
-            return os.path.lexists(path)
-        hasher = Hasher(row.digest)
-        with open_regular(path) as stream:
-            while part := stream.read(_PART):
-                hasher.update(part)
-                found = zlib.crc32(part, found)
+        descriptor = os.open(path, _READ)
     except (OSError, ValueError):
         return False
-    return hasher.digest() == row.digest and checksum in (None, found)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        if found.st_size < _PART:
+            content = os.read(descriptor, found.st_size + 1)
+            return hash_of(content, digest) == digest and checksum in (None, zlib.crc32(content))
+        hasher, so_far = Hasher(digest), 0
+        while part := os.read(descriptor, _PART):
+            hasher.update(part)
+            so_far = zlib.crc32(part, so_far)
+        return hasher.digest() == digest and checksum in (None, so_far)
+    except (OSError, ValueError):
+        return False
+    finally:
+        os.close(descriptor)

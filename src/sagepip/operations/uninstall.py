@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass
@@ -20,6 +18,7 @@ from sagepip.transaction.uninstall_planner import UninstallPlanner
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.light_dataclass import dataclass, field
@@ -26,6 +25,10 @@ from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.ownership import CACHE_DIRECTORY
 from sagepip.transaction.record import recorded_path
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 _INSTALLERS_OWN = frozenset(
     {"INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json"}

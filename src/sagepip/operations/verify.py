@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import partial
 from sagepip.ground.project_names import canonical_name
 from sagepip.operations.duplicates import find_duplicates
 from sagepip.operations.findings import Finding, Kind

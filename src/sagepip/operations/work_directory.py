@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 
 from sagepip.ground.timing import phase
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sagepip.build.scratch import ScratchDirectory
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging.zip_library import zipfile
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class ArchiveFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
@@ -18,6 +17,10 @@ from sagepip.staging.running_compiler import (
     compile_source,
     would_compile_to,
 )
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def cache_path(source: str, cache_tag: str) -> str:

@@ -13,16 +13,19 @@ import binascii
 import os
 import struct
 import zlib
-from functools import cache
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import publish_file, remove_file
 from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.ground.light_functools import cache
 from sagepip.transaction.owner_mark import share_directory
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import BinaryIO
+
+    Buffer = bytes | memoryview
 
 _MAGIC = b"sagepip bytecode 1\n"
 # sha256 of the source; where its code lies, its length and checksum; where the path belongs in it
@@ -64,8 +67,8 @@ class BytecodeMemory:
         self._part: BinaryIO | None = None
         self._is_failed = False
 
-    def take(self, digest: str, embedded: str) -> bytes | None:
-        """Return the code of a source, as marshal writes it.
+    def take(self, digest: str, embedded: str) -> Sequence[Buffer] | None:
+        """Return the code of a source, as marshal writes it, in parts.
 
         Args:
             digest: the source's hash, as RECORD has it.
@@ -83,7 +86,8 @@ class BytecodeMemory:
             return None
         self._used[key] = entry
         text = bytes((entry.path_type, len(path))) + path
-        return data[: entry.path_at] + text + data[entry.path_at :]
+        view, at = memoryview(data), entry.path_at
+        return view[:at], text, view[at:]
 
     def knows(self, digest: str) -> bool:
         """Whether there is something of a source, which may yet turn out to be damaged."""

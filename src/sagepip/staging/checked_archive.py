@@ -7,11 +7,10 @@ that the central directory of the zip file and RECORD agree on.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.members import Member
@@ -21,6 +20,12 @@ from sagepip.staging.zip_layout import check_layout
 from sagepip.staging.zip_library import zipfile
 from sagepip.transaction.record import RecordRow
 
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+# The permissions to run a file, as an archive says them.
+_EXECUTABLE = 0o111 << 16
 _INSTALLATION_METADATA = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 
 
@@ -68,6 +73,7 @@ class CheckedArchive:
         accept_bad_record: warn where RECORD and content disagree, and go by the content.
 
     Attributes:
+        scripts: what its entry points become.
         data_directory: the name of its ``.data`` directory, as it is spelt in it.
 
     Raises:
@@ -87,7 +93,7 @@ class CheckedArchive:
         gate.check_wheel_version(wheel, metadata.wheel_headers)
         gate.check_dist_info(wheel, metadata)
         gate.check_metadata(wheel, metadata.headers, metadata.file_name, metadata.file_version)
-        self._scripts = self._read_scripts(names)
+        self.scripts = self._read_scripts(names)
         self._rows = self._read_rows(entries)
 
     def _read_scripts(self, names: list[str]) -> list[gate.EntryPoint]:
@@ -99,7 +105,7 @@ class CheckedArchive:
 
     def _read_rows(self, entries: list[zipfile.ZipInfo]) -> dict[str, RecordRow]:
         wheel, dist_info = self.metadata.path, self.metadata.dist_info
-        sizes = {one.filename: one.file_size for one in entries if not one.is_dir()}
+        sizes = {one.filename: one.file_size for one in entries if one.filename[-1:] != "/"}
         try:
             rows = read_record(wheel, read_text(wheel, self.file, f"{dist_info}/RECORD"))
             return check_record(wheel, rows, sizes, dist_info)
@@ -109,15 +115,8 @@ class CheckedArchive:
             _warn_of_bad_record(error)
             return {}
 
-    def understood(self, name: str) -> str:
-        """Return a text of the dist-info with nothing in it but what the gate has understood.
-
-        Args:
-            name: WHEEL or entry_points.txt.
-        """
-        if name == "entry_points.txt":
-            return gate.format_scripts(self._scripts)
-        assert name == "WHEEL", name
+    def understood(self) -> str:
+        """Return a WHEEL with nothing in it but what the gate has understood."""
         root_is_purelib = "true" if self.metadata.root_is_purelib else "false"
         return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {root_is_purelib}\n"
 
@@ -149,16 +148,16 @@ class CheckedArchive:
             if row is not None and entry.filename.endswith(".py") and entry.filename not in kept:
                 yield row.digest, entry.file_size
 
-    def root_files(self) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-        """Yield the files of its root besides metadata and bytecode, and their hashes."""
-        apart = (self.metadata.dist_info, self.data_directory)
+    def root_files(self) -> Iterator[tuple[zipfile.ZipInfo, RecordRow]]:
+        """Yield the files of its root besides metadata and bytecode, and their rows."""
+        apart = (f"{self.metadata.dist_info}/", f"{self.data_directory}/")
         for entry in self.file.infolist():
             name = entry.filename
             row = self._rows.get(name)
-            if row is None or name.endswith("/") or name.partition("/")[0] in apart:
+            if row is None or name[-1] == "/" or name.startswith(apart):
                 continue
-            if "__pycache__" not in name.split("/")[:-1]:
-                yield entry, row.digest
+            if "__pycache__" not in name or "__pycache__" not in name.split("/")[:-1]:
+                yield entry, row
 
     @staticmethod
     def is_executable(entry: zipfile.ZipInfo) -> bool:
@@ -166,7 +165,7 @@ class CheckedArchive:
         mode = entry.external_attr >> 16
         return bool(mode & 0o111 and stat.S_ISREG(mode))
 
-    def members(self, stays: Callable[[str], bool] = lambda _: False) -> Iterator[Member]:
+    def members(self, stays: Callable[[str], bool] | None = None) -> Iterator[Member]:
         """Yield what is to be installed, each to be read before the next.
 
         What is not, is compared with RECORD nevertheless: bytecode, which would be run unread;
@@ -178,26 +177,20 @@ class CheckedArchive:
         """
         dist_info = self.metadata.dist_info
         left_out = {f"{dist_info}/{name}" for name in _INSTALLATION_METADATA}
-        left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self._scripts}
+        left_out |= {f"{self.data_directory}/scripts/{one.name}" for one in self.scripts}
         record = f"{dist_info}/RECORD"
-        rows, starts = self._rows, self._data_starts
-        descriptor = cast(BinaryIO, self.file.fp).fileno()
-        for entry in self.file.infolist():
+        file, rows, starts, refuse = self.file, self._rows, self._data_starts, self.refuse
+        descriptor = cast(BinaryIO, file.fp).fileno()
+        for entry in file.infolist():
             name = entry.filename
-            if name.endswith("/") or name == record:
+            if name[-1] == "/" or name == record:
                 continue
             row = rows.get(name)
-            if row is not None and stays(name):
+            if row is not None and stays is not None and stays(name):
                 continue
-            member = Member(
-                self.file,
-                entry,
-                descriptor,
-                starts[entry.header_offset],
-                row.digest if row is not None else "",
-                self.is_executable(entry),
-                self.refuse,
-            )
+            start, digest = starts[entry.header_offset], row[1] if row is not None else ""
+            executable = self.is_executable(entry) if entry.external_attr & _EXECUTABLE else False
+            member = Member(file, entry, descriptor, start, digest, executable, refuse)
             if name in left_out or (
                 "__pycache__" in name and "__pycache__" in name.split("/")[:-1]
             ):

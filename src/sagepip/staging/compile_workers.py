@@ -13,17 +13,22 @@ never started, is compiled here.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import struct
 import sys
-import warnings
-from collections.abc import Callable, Iterable
 
+from sagepip.ground.c_library import find_function
+from sagepip.ground.light_contextlib import contextmanager, suppress
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.ground.signals import signal
 from sagepip.ground.timing import has_forked
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Compile = Callable[[str, str], bytes | None]
 
 # Where in its file something lies, and how long it is.
 _JOB = struct.Struct("<QQ")
@@ -34,8 +39,6 @@ _PATHS_END = b"\0"
 _SHARE = 1 << 20
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
-
-Compile = Callable[[str, str], bytes | None]
 
 
 def worker_count(source_bytes: int) -> int:
@@ -56,6 +59,16 @@ def worker_count(source_bytes: int) -> int:
     return min(processors - 1, source_bytes // _SHARE)
 
 
+@contextmanager
+def warnings_ignored() -> Iterator[None]:
+    """Say nothing of what the compiler finds odd, in the body of a ``with`` statement."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 class CompileWorkers:
     """Some processes that compile.
 
@@ -65,6 +78,8 @@ class CompileWorkers:
     """
 
     def __init__(self, count: int, compile_source: Compile) -> None:
+        import warnings  # noqa: F401 (for the children, before there are any)
+
         self._compile = compile_source
         self._numbers: dict[tuple[str, str], int] = {}
         self._answers: dict[int, tuple[int, int, int]] = {}
@@ -158,7 +173,7 @@ class CompileWorkers:
     def _read_answers(self, *, blocking: bool) -> None:
         """Read what there is; if blocking, until all workers have ended."""
         os.set_blocking(self._results, blocking)
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             while answers := os.read(self._results, _ANSWER.size * 128):
                 self._note(answers)
 
@@ -205,8 +220,7 @@ class CompileWorkers:
         gc.disable()
         files = (self._descriptions, self._code[own])
         _close_others({self._jobs, self._answer, *(file.fileno() for file in files)})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             while os.getppid() == parent and (job := os.read(self._jobs, _JOB.size)):
                 os.write(self._answer, self._work(job, own))
         os._exit(0)
@@ -215,7 +229,7 @@ class CompileWorkers:
 def _nameless() -> BinaryIO:
     """Return a file that only this process and its children know."""
     if hasattr(os, "memfd_create"):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return open(os.memfd_create("sagepip"), "w+b")
     import tempfile
 
@@ -229,10 +243,9 @@ def _read(file: BinaryIO, offset: int, length: int) -> bytes:
 def _die_with_parent() -> None:
     """Have the kernel end this process with its parent, where it can."""
     if sys.platform == "linux":
-        import ctypes
-
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl = find_function("prctl")
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _close_others(keep: set[int]) -> None:
@@ -246,5 +259,5 @@ def _close_others(keep: set[int]) -> None:
         found = list(range(os.sysconf("SC_OPEN_MAX")))
     for descriptor in found:
         if descriptor > 2 and descriptor not in keep:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.close(descriptor)

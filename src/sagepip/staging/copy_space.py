@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
 
 from sagepip.ground.cloning import shares_blocks
 from sagepip.ground.free_space import NoSpace, check_space, existing
 from sagepip.staging.staged_tree import StagedTree
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def check_copy_fits(tree: StagedTree, prefix: str, *, move: bool) -> None:

@@ -5,12 +5,10 @@ The checks take names and texts, not files, so that they can be tested without a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
+from sagepip.ground.ini_text import read_sections
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
@@ -18,16 +16,25 @@ from sagepip.ground.versions import is_same_version
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sagepip.staging.wheel import WheelMetadata
 
 _INTERPRETER_NAME = r"(python|pypy|pythonw)\d*(\.\d+)*t?(\.exe)?"
 _OBJECT_REFERENCE = r"([^\s:\[\]]+)[ \t]*:[ \t]*([^\s:\[\]]+)[ \t]*(\[[^\]\n]*\])?"
-_CLAUSE = r"\s*(>=|<|!=)\s*(\d{1,3}(?:\.\d{1,3}){0,2})(\.\*)?\s*"
+# Of clauses that are understood without ``packaging``.
+_OPERATORS = (">=", "<", "!=")
+_DIGITS = 3
+_BLANKS = " \t\n\r\f\v"
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _METADATA = (".dist-info", ".egg-info")
 # Control characters too: a NUL byte ends the name for zipfile, a newline a row of RECORD.
 _ODD = r"[\x00-\x1f\x7f\\]"
 _NO_NAMES = frozenset({"", ".", ".."})
+# None is in names, each between two ends of lines, that are the plain paths of files; dots at the
+# beginning of a name, which may be the whole of it, are looked at one by one.
+_VISIBLE = bytes({*range(0x20, 0x7F), *b"\n"} - {*b"\\"})
+_NOT_PLAIN = ("//", "/.", "\n.", "\n/", "/\n", "\n\n")
 _NAME_BYTES = 255
 # No character takes more in UTF-8.
 _CHARACTER_BYTES = 4
@@ -47,7 +54,7 @@ def check_wheel_version(wheel: str, headers: Headers) -> None:
         TargetError: Wheel-Version is missing or of another major version.
     """
     version = headers.get("Wheel-Version") or ""
-    if not re.fullmatch(r"1\.\d+", version):
+    if not _is_version(version, "1"):
         raise TargetError(
             f"{wheel}: its format is Wheel-Version {version or 'unknown'}; sagepip knows 1.x",
             advice="is the file whole? was it built by a newer tool?",
@@ -72,7 +79,7 @@ def check_metadata(wheel: str, headers: Headers, name: str, version: str) -> Non
         if len(headers.get_all(field)) > 1:
             raise TargetError(f"{wheel}: METADATA states {field} twice", advice=_MALFORMED)
     metadata_version = headers.get("Metadata-Version") or ""
-    if not re.fullmatch(r"[12]\.\d+", metadata_version):
+    if not _is_version(metadata_version, "12"):
         raise TargetError(
             f"{wheel}: its METADATA is of version {metadata_version or 'unknown'}; sagepip knows "
             "1.x and 2.x",
@@ -127,17 +134,31 @@ def check_requires_python(wheel: str, headers: Headers, python: TargetPython) ->
 
 def _plainly_holds(clause: str, version: tuple[int, int, int]) -> bool:
     """Whether a clause of Requires-Python is of the usual kinds, and true (version specifiers)."""
-    match = re.fullmatch(_CLAUSE, clause, re.ASCII)
-    if match is None or (match[3] and match[1] != "!="):
+    clause = clause.strip(_BLANKS)
+    operator = next((one for one in _OPERATORS if clause.startswith(one)), "")
+    number = clause.removeprefix(operator).lstrip(_BLANKS)
+    is_prefix = operator == "!=" and number.endswith(".*")
+    parts = number.removesuffix(".*" if is_prefix else "").split(".")
+    if (
+        not operator
+        or len(parts) > len(version)
+        or not all(part.isascii() and part.isdecimal() and len(part) <= _DIGITS for part in parts)
+    ):
         return False
-    stated = tuple(map(int, match[2].split(".")))
-    if match[1] == ">=":
+    stated = tuple(map(int, parts))
+    if operator == ">=":
         return stated <= version
-    if match[1] == "<":
+    if operator == "<":
         return version < stated
-    if match[3]:
+    if is_prefix:
         return version[: len(stated)] != stated
     return version != (*stated, 0, 0)[:3]
+
+
+def _is_version(text: str, majors: str) -> bool:
+    """Whether a text is the number of a format: one of the digits, a dot, and a minor version."""
+    major, _, minor = text.partition(".")
+    return len(major) == 1 and major in majors and minor.isdecimal()
 
 
 def check_tags(wheel: str, tags: Iterable[str], python: TargetPython) -> None:
@@ -160,14 +181,16 @@ class EntryPoint:
     """An entry point that becomes a script.
 
     Attributes:
-        section: ``console_scripts`` or ``gui_scripts``.
+        kind: ``console`` or ``gui``.
         name: the script's.
-        reference: ``module:object``, without extras.
+        module: what it imports.
+        attribute: what it calls of that.
     """
 
-    section: str
+    kind: str
     name: str
-    reference: str
+    module: str
+    attribute: str
 
 
 def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
@@ -183,37 +206,35 @@ def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
     Raises:
         TargetError: see above, or the file cannot be parsed.
     """
-    from configparser import ConfigParser, Error
-
-    parser = ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(entry_points)
-    except Error as error:
+        sections = read_sections(entry_points)
+    except ValueError as error:
         raise TargetError(f"{wheel}: bad entry_points.txt: {error}", advice=_MALFORMED) from error
     found: dict[str, EntryPoint] = {}
-    for section in ("console_scripts", "gui_scripts"):
-        for name, reference in parser.items(section) if parser.has_section(section) else ():
+    for kind in ("console", "gui"):
+        for name, reference in sections.get(f"{kind}_scripts", {}).items():
             check_script_name(wheel, name)
             if name in found:
                 raise TargetError(f"{wheel}: it has the script {name} twice", advice=_MALFORMED)
-            match = re.fullmatch(_OBJECT_REFERENCE, reference.strip())
-            parts = f"{match[1]}.{match[2]}".split(".") if match else [""]
-            if match is None or not all(part.isidentifier() for part in parts):
+            module, attribute = _split_reference(reference)
+            if not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
                 raise TargetError(
                     f"{wheel}: the script {name} refers to {reference!r}, not to module:function",
                     advice=_MALFORMED,
                 )
-            found[name] = EntryPoint(section, name, f"{match[1]}:{match[2]}")
+            found[name] = EntryPoint(kind, name, module, attribute)
     return list(found.values())
 
 
-def format_scripts(scripts: Iterable[EntryPoint]) -> str:
-    """Return an ``entry_points.txt`` with just these scripts."""
-    by_section: dict[str, list[str]] = {}
-    for one in scripts:
-        by_section.setdefault(one.section, []).append(f"{one.name} = {one.reference}")
-    return "".join("\n".join([f"[{name}]", *lines, ""]) for name, lines in by_section.items())
+def _split_reference(reference: str) -> tuple[str, str]:
+    """Return the module and the object that an object reference names; extras are left out."""
+    module, _, attribute = reference.partition(":")
+    if not f"{module}{attribute}".replace(".", "").isidentifier():
+        import re
+
+        match = re.fullmatch(_OBJECT_REFERENCE, reference.strip())
+        return (match[1], match[2]) if match else ("", "")
+    return module, attribute
 
 
 def check_script_name(wheel: str, name: str) -> None:
@@ -226,6 +247,10 @@ def check_script_name(wheel: str, name: str) -> None:
         raise TargetError(f"{wheel}: {name!r} is no name for a script", advice=_HOSTILE)
     if len(name.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
         raise TargetError(f"{wheel}: the name is too long: {_shown(name)}", advice=_HOSTILE)
+    if not name.lower().startswith("py"):
+        return
+    import re
+
     if re.fullmatch(_INTERPRETER_NAME, name, re.IGNORECASE):
         raise TargetError(
             f"{wheel}: its script {name!r} would replace an interpreter",
@@ -248,39 +273,62 @@ def check_members(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> 
         TargetError: a duplicate, an absolute or climbing path, a name that is too long, foreign
             metadata, data in no scheme, a file that is a directory too.
     """
-    data = _data_directory(wheel, names, metadata)
-    files: set[str] = set()
+    tops = {name.partition("/")[0] for name in names}
+    data = _data_directory(wheel, tops, metadata)
+    foreign = any(one.lower().endswith(_METADATA) for one in tops - {metadata.dist_info})
+    files = set(names) if _are_plain(names) else set()
     directories: set[str] = set()
-    for name in names:
-        path = name.removesuffix("/")
-        parts = path.split("/")
-        is_file = path == name
-        _check_name(wheel, name, parts)
-        if path in (files if is_file else directories):
-            raise TargetError(f"{wheel}: it holds {_shown(name)} twice", advice="build it again")
-        (files if is_file else directories).add(path)
-        inner = parts[2:] if parts[0] == data else parts
-        foreign = inner and inner[0].lower().endswith(_METADATA)
-        if foreign and parts[0] != metadata.dist_info:
-            raise TargetError(
-                f"{wheel}: it holds {_shown(name)}, the metadata of another distribution",
-                advice=_HOSTILE,
-            )
-        if is_file and parts[0] == data and (len(parts) < 3 or parts[1] not in _SCHEMES):
-            raise TargetError(
-                f"{wheel}: it holds {_shown(name)}, which is in no scheme of its .data directory",
-                advice=f"there are {', '.join(_SCHEMES)}; build it again",
-            )
-    for path in files:
-        parent = path.rpartition("/")[0]
-        while parent and parent not in directories:
-            directories.add(parent)
+    if len(files) < len(names) or foreign or data in tops:
+        files.clear()
+        for name in names:
+            _check_member(wheel, name, data, metadata.dist_info, files, directories)
+    above: set[str] = set()
+    for parent in {path.rpartition("/")[0] for path in files | directories}:
+        while parent and parent not in above:
+            above.add(parent)
             parent = parent.rpartition("/")[0]
-    for path in files & directories:
+    for path in files & (above | directories):
         raise TargetError(
             f"{wheel}: {_shown(path)} is both a file and a directory in it", advice=_MALFORMED
         )
     return data
+
+
+def _are_plain(names: Sequence[str]) -> bool:
+    """Whether all names are those of files, and paths as they should be; looked at all at once."""
+    text = "\n".join(["", *names, ""])
+    return (
+        text.isascii()
+        and text.count("\n") == len(names) + 1
+        and not text.encode().translate(None, _VISIBLE)
+        and not any(one in text for one in _NOT_PLAIN)
+        and max(map(len, names), default=0) <= _NAME_BYTES
+    )
+
+
+def _check_member(
+    wheel: str, name: str, data: str, dist_info: str, files: set[str], directories: set[str]
+) -> None:
+    """Check one name and add it to the files or the directories that were seen before."""
+    path = name.removesuffix("/")
+    parts = path.split("/")
+    is_file = path == name
+    _check_name(wheel, name, parts)
+    if path in (files if is_file else directories):
+        raise TargetError(f"{wheel}: it holds {_shown(name)} twice", advice="build it again")
+    (files if is_file else directories).add(path)
+    inner = parts[2:] if parts[0] == data else parts
+    foreign = inner and inner[0].lower().endswith(_METADATA)
+    if foreign and parts[0] != dist_info:
+        raise TargetError(
+            f"{wheel}: it holds {_shown(name)}, the metadata of another distribution",
+            advice=_HOSTILE,
+        )
+    if is_file and parts[0] == data and (len(parts) < 3 or parts[1] not in _SCHEMES):
+        raise TargetError(
+            f"{wheel}: it holds {_shown(name)}, which is in no scheme of its .data directory",
+            advice=f"there are {', '.join(_SCHEMES)}; build it again",
+        )
 
 
 def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
@@ -297,10 +345,10 @@ def check_dist_info(wheel: str, metadata: WheelMetadata) -> None:
         )
 
 
-def _data_directory(wheel: str, names: Sequence[str], metadata: WheelMetadata) -> str:
+def _data_directory(wheel: str, tops: Iterable[str], metadata: WheelMetadata) -> str:
     """Return the ``.data`` directory, which need not be spelt as the file name is."""
     own = []
-    for top in sorted({name.partition("/")[0] for name in names}):
+    for top in sorted(tops):
         stem = top.removesuffix(".data")
         if stem == top:
             continue
@@ -335,7 +383,11 @@ def _check_name(wheel: str, name: str, parts: Sequence[str]) -> None:
 
 
 def _is_odd(name: str) -> bool:
-    return "\\" in name or (not name.isprintable() and bool(re.search(_ODD, name)))
+    if name.isprintable():
+        return "\\" in name
+    import re
+
+    return bool(re.search(_ODD, name))
 
 
 def _shown(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
+from binascii import b2a_base64
 
 from sagepip.ground.light_typing import BinaryIO
 from sagepip.ground.sha256 import sha256_digest
@@ -39,16 +39,17 @@ def hash_of(content: bytes, expected: str = "") -> str:
         content: of a file.
         expected: a hash whose algorithm is used; empty for sha256.
     """
-    algorithm = expected.partition("=")[0] or _USUAL
-    if algorithm == _USUAL:
-        return _formatted(algorithm, sha256_digest(content))
+    if not expected or expected[:7] == "sha256=":
+        text = b2a_base64(sha256_digest(content), newline=False).translate(_URL_SAFE, b"=")
+        return "sha256=" + text.decode()
     import hashlib
 
+    algorithm = expected.partition("=")[0]
     return _formatted(algorithm, hashlib.new(algorithm, content).digest())
 
 
 def _formatted(algorithm: str, value: bytes) -> str:
-    text = binascii.b2a_base64(value, newline=False).translate(_URL_SAFE, b"=")
+    text = b2a_base64(value, newline=False).translate(_URL_SAFE, b"=")
     return f"{algorithm}={text.decode()}"
 
 

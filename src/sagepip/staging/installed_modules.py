@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
 from zipfile import ZipInfo
 
 from sagepip.ground.errors import ConflictError
@@ -27,6 +26,10 @@ from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.record import RecordRow
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PART = 1 << 20
@@ -46,20 +49,10 @@ class Kept(NamedTuple):
     files: KeptFiles
 
 
-class _Intact(NamedTuple):
-    """A member that is installed already.
-
-    Attributes:
-        row: what RECORD will say of it.
-        files: the live paths, of its bytecode too, and what they are.
-        module: its final path if it is a module that has bytecode.
-        bytecode: the final path of that.
-    """
-
-    row: RecordRow
-    files: dict[str, Identity]
-    module: str = ""
-    bytecode: str = ""
+_Intact = tuple[RecordRow, str, Identity, str, Identity]
+"""A member that is installed already: what RECORD will say of it, its live path, and what that is;
+the live path of its bytecode, empty if it has none, and what that is."""
+_NOTHING: Identity = (0, 0, 0)
 
 
 def find_kept(
@@ -97,54 +90,59 @@ def find_kept(
     if compilation is None and any(row.path.endswith(".pyc") for row in rows):
         return None  # it goes
     look = _Look(archive, installed, root, territory, compilation, umask)
-    known = {row.path: row.digest for row in rows}
-    intact: dict[str, _Intact] = {}
+    known = {path: digest for path, digest, _ in rows}
+    members: dict[str, RecordRow] = {}
+    bytecode: dict[str, str] = {}
+    files: dict[str, Identity] = {}
     for group in _by_top(archive.root_files()).values():
-        same = [one for one in group if known.get(one[0].filename) == one[1]]
-        for entry, digest in _outside(same, group):
-            found = look.at(entry, digest)
+        same = [one for one in group if known.get(one[1][0]) == one[1][1]]
+        intact: dict[str, _Intact] = {}
+        for entry, row in _outside(same, group):
+            found = look.at(entry, row)
             if found is not None:
-                intact[entry.filename] = found
-        same = [one for one in same if one[0].filename in intact]
-        kept = {entry.filename for entry, _ in _outside(same, group)}
-        for entry, _ in same:
-            if entry.filename not in kept:
-                del intact[entry.filename]
-    if not intact:
+                intact[row[0]] = found
+        same = [one for one in same if one[1][0] in intact]
+        for _, (name, *_) in _outside(same, group):
+            row, live, what, beside, made = intact[name]
+            members[name], files[live] = row, what
+            if beside and compilation is not None:
+                files[beside] = made
+                bytecode[root + name] = compilation.bytecode_of(root + name)
+    if not members:
         return None
-    files = {live: what for one in intact.values() for live, what in one.files.items()}
-    bytecode = {one.module: one.bytecode for one in intact.values() if one.bytecode}
-    members = {name: one.row for name, one in intact.items()}
     return Kept(members, bytecode, KeptFiles(installed, metadata, files))
 
 
-_Members = list[tuple[ZipInfo, str]]
+_Members = list[tuple[ZipInfo, RecordRow]]
 
 
-def _by_top(members: Iterable[tuple[ZipInfo, str]]) -> dict[str, _Members]:
-    """Return members, with their hashes, by the first part of their names."""
+def _by_top(members: Iterable[tuple[ZipInfo, RecordRow]]) -> dict[str, _Members]:
+    """Return members, with their rows, by the first part of their names."""
     found: dict[str, _Members] = {}
-    for entry, digest in members:
-        found.setdefault(entry.filename.partition("/")[0], []).append((entry, digest))
+    for one in members:
+        top = one[1][0].partition("/")[0]
+        if top in found:
+            found[top].append(one)
+        else:
+            found[top] = [one]
     return found
 
 
-def _outside(same: _Members, group: _Members) -> Iterator[tuple[ZipInfo, str]]:
-    """Yield of what is the same what lies beside the one place that holds all that is not.
+def _outside(same: _Members, group: _Members) -> Iterable[tuple[ZipInfo, RecordRow]]:
+    """Return of what is the same what lies beside the one place that holds all that is not.
 
     Args:
         same: members of a top-level directory, in order.
         group: all members of it.
     """
-    names = {entry.filename for entry, _ in same}
-    changed = [entry.filename for entry, _ in group if entry.filename not in names]
+    if len(same) == len(group):
+        return same
+    names = {row[0] for _, row in same}
+    changed = [row[0] for _, row in group if row[0] not in names]
     if len(changed) < 2:
-        yield from same
-        return
+        return same
     place = os.path.commonpath(changed) + "/"
-    for one in same:
-        if not one[0].filename.startswith(place):
-            yield one
+    return [one for one in same if not one[1][0].startswith(place)]
 
 
 class _Look:
@@ -160,28 +158,28 @@ class _Look:
         umask: int,
     ) -> None:
         self._own = os.path.basename(installed.metadata_path)
-        self._home = installed.directory
+        self._home = os.path.normpath(installed.directory)
         self._root = root
         self._territory = territory
         self._compilation = compilation
-        self._modes = {False: 0o666 & ~umask, True: 0o777 & ~umask | 0o111}
+        self._mode = 0o666 & ~umask
+        self._executable_mode = 0o777 & ~umask | 0o111
         self._archive = archive
         self._user = os.geteuid()
         self._prefixes: dict[str, str | None] = {}
 
-    def at(self, entry: ZipInfo, digest: str) -> _Intact | None:
+    def at(self, entry: ZipInfo, row: RecordRow) -> _Intact | None:
         """Return what is installed of a member; None if it is not all as it would be made."""
-        parent, _, name = entry.filename.rpartition("/")
-        if name.startswith(".") or os.path.normpath(entry.filename) != entry.filename:
-            return None  # it may be a name of sagepip's own
+        path, digest, stated = row
+        parent, _, name = path.rpartition("/")
         prefix = self._prefixes.get(parent, "")
         if prefix == "":
             prefix = self._prefixes[parent] = self._locate(parent)
-        if prefix is None:
-            return None
-        live = prefix + name
-        mode = self._modes[self._archive.is_executable(entry)]
-        found = self._read(live, entry.file_size, mode)
+        if prefix is None or name[0] == ".":
+            return None  # it may be a name of sagepip's own
+        live, size = prefix + name, entry.file_size
+        executable = entry.external_attr and self._archive.is_executable(entry)
+        found = self._read(live, size, self._executable_mode if executable else self._mode)
         if found is None:
             return None
         status, content = found
@@ -191,27 +189,32 @@ class _Look:
             same = zlib.crc32(content) == entry.CRC and hash_of(content, digest) == digest
         if not same:
             return None
-        row = RecordRow(entry.filename, digest, entry.file_size)
-        files = {live: identity_of(status)}
+        if stated is None:
+            row = RecordRow(path, digest, size)
+        # They are regular files.
+        what = (status.st_ino, status.st_mtime_ns, size)
         compilation = self._compilation
         if compilation is None or not name.endswith(".py"):
-            return _Intact(row, files)
+            return row, live, what, "", _NOTHING
         if content is None:
             return None  # nobody writes modules of that size
-        final, beside = self._root + entry.filename, compilation.bytecode_of(live)
-        made = compilation.would_make(content, status, final, digest)
+        beside = compilation.bytecode_of(live)
+        made = compilation.would_make(content, status, self._root + path, digest)
         if made is None:  # It does not compile.
-            return None if os.path.lexists(beside) else _Intact(row, files)
+            return None if os.path.lexists(beside) else (row, live, what, "", _NOTHING)
         bytecode, mode = made
         there = self._read(beside, len(bytecode), mode, len(bytecode))
         if there is None or there[1] != bytecode:
             return None
-        files[beside] = identity_of(there[0])
-        return _Intact(row, files, final, compilation.bytecode_of(final))
+        status = there[0]
+        return row, live, what, beside, (status.st_ino, status.st_mtime_ns, status.st_size)
 
     def _locate(self, parent: str) -> str | None:
         """Return what the live paths of a directory's members begin with, if all may be touched."""
-        directory = os.path.normpath(os.path.join(self._home, parent))
+        directory = f"{self._home.rstrip(os.sep)}/{parent}" if parent else self._home
+        prefix = self._territory.plain_prefix(directory, self._own)
+        if prefix:
+            return prefix
         located = list(self._territory.locate_all(directory, ["any"], self._own))
         return located[0][1].removesuffix("any") if located else None
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator
 
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging.hashing import Hasher, hash_of
 from sagepip.staging.zip_library import zipfile
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Larger ones are read in parts.
 _AT_ONCE = 1 << 20

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from sagepip.ground.errors import TargetError
 from sagepip.transaction.record import BadRecord, RecordRow, parse_record
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # "sha256 or better": of those that every Python has, and that have one length.
 _HASHES = frozenset(
     {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"}
 )
+_USUAL = "sha256="
 _SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
 
 
@@ -34,6 +37,8 @@ def read_record(wheel: str, text: str) -> Sequence[RecordRow]:
     except BadRecord as error:
         raise bad_record(wheel, f"bad RECORD: {error}") from error
     # Old tools wrote the paths of Windows; catboost's pads its hashes.
+    if "\\" not in text and "=," not in text and '"' not in text:
+        return rows
     return [
         RecordRow(path.replace("\\", "/"), digest.rstrip("="), size) for path, digest, size in rows
     ]
@@ -58,22 +63,28 @@ def check_record(
     """
     found: dict[str, RecordRow] = {}
     for row in rows:
-        if row.path in found:
-            raise bad_record(wheel, f"RECORD lists {row.path} twice")
-        found[row.path] = row
-        algorithm, separator, _ = row.digest.partition("=")
-        if row.digest and not separator:
-            raise bad_record(wheel, f"RECORD has {row.digest!r} as the hash of {row.path}")
-        if row.digest and algorithm not in _HASHES:
-            raise bad_record(
-                wheel, f"RECORD has the weak or unknown hash {algorithm} of {row.path}"
-            )
+        path, digest, _ = row
+        if path in found:
+            raise bad_record(wheel, f"RECORD lists {path} twice")
+        found[path] = row
+        if digest and digest[:7] != _USUAL:
+            _check_hash(wheel, path, digest)
     for name, size in members.items():
-        _check_member(wheel, name, size, found.get(name), dist_info)
+        listed = found.get(name)
+        if listed is None or not listed[1] or listed[2] != size or name.startswith(dist_info):
+            _check_member(wheel, name, size, listed, dist_info)
     for path in found.keys() - members.keys():
         if not (path.endswith("/") and any(name.startswith(path) for name in members)):
             raise bad_record(wheel, f"RECORD lists {path}, which the wheel does not hold")
     return found
+
+
+def _check_hash(wheel: str, path: str, digest: str) -> None:
+    algorithm, separator, _ = digest.partition("=")
+    if not separator:
+        raise bad_record(wheel, f"RECORD has {digest!r} as the hash of {path}")
+    if algorithm not in _HASHES:
+        raise bad_record(wheel, f"RECORD has the weak or unknown hash {algorithm} of {path}")
 
 
 def _check_member(wheel: str, name: str, size: int, row: RecordRow | None, dist_info: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 
 from sagepip.ground.destination import Destination
 from sagepip.ground.free_space import check_space, existing
 from sagepip.staging.checked_archive import CheckedArchive
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def check_room(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import marshal
 import os
 import struct
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from _frozen_importlib_external import MAGIC_NUMBER
 
 from sagepip.ground.filesystem import make_directory
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.staging.bytecode_memory import BytecodeMemory
-from sagepip.staging.compile_workers import CompileWorkers
+from sagepip.staging.compile_workers import CompileWorkers, warnings_ignored
 from sagepip.staging.new_files import write_all
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sagepip.staging.bytecode_memory import Buffer
 
 _CHECKED_HASH = 0b11
 _REPLACED_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
@@ -55,13 +59,12 @@ def compile_here(
     """
     compiled: list[str] = []
     made: set[str] = set()
-    with warnings.catch_warnings(), _without_collection():
-        warnings.simplefilter("ignore")
+    with warnings_ignored(), _without_collection():
         if workers is not None:
             workers.finish()
         with_hash = bool(os.environ.get("SOURCE_DATE_EPOCH"))
         for job in jobs:
-            directory = os.path.dirname(job.bytecode)
+            directory = job.bytecode[: job.bytecode.rfind(os.sep)]
             try:
                 if directory not in made:
                     make_directory(directory)
@@ -111,7 +114,9 @@ def compile_content(source: bytes, embedded: str) -> bytes | None:
     return marshal.dumps(made)
 
 
-def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | None) -> bytes | None:
+def _code(
+    job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | None
+) -> Sequence[Buffer] | None:
     known = memory.take(job.digest, job.embedded) if memory is not None else None
     if known is not None:
         return known
@@ -120,10 +125,10 @@ def _code(job: Job, memory: BytecodeMemory | None, workers: CompileWorkers | Non
         code = compile_source(job.source, job.embedded)
     if code is not None and memory is not None:
         memory.note(job.digest, job.embedded, code)
-    return code
+    return None if code is None else (code,)
 
 
-def _write(job: Job, code: bytes, with_hash: bool) -> None:
+def _write(job: Job, code: Sequence[Buffer], with_hash: bool) -> None:
     """Write a file of bytecode (PEP 552) with the permissions of its source."""
     found = os.stat(job.source)
     content = b""
@@ -132,7 +137,7 @@ def _write(job: Job, code: bytes, with_hash: bool) -> None:
             content = stream.read()
     descriptor = os.open(job.bytecode, _REPLACED_FILE, bytecode_mode(found))
     try:
-        write_all(descriptor, _head(found, content, with_hash) + code)
+        write_all(descriptor, b"".join((_head(found, content, with_hash), *code)))
     finally:
         os.close(descriptor)
 
@@ -146,10 +151,12 @@ def _head(found: os.stat_result, source: bytes, with_hash: bool) -> bytes:
         with_hash: whether it is to be known by its hash.
     """
     if with_hash:
+        import importlib.util
+
         rest = struct.pack("<I8s", _CHECKED_HASH, importlib.util.source_hash(source))
     else:
         rest = struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
-    return importlib.util.MAGIC_NUMBER + rest
+    return MAGIC_NUMBER + rest
 
 
 def bytecode_mode(source: os.stat_result) -> int:
@@ -169,13 +176,12 @@ def would_compile_to(
         digest: its hash as RECORD has it.
         memory: what is known of sources that were compiled before.
     """
-    code = memory.take(digest, embedded)
-    if code is None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    parts = memory.take(digest, embedded)
+    if parts is None:
+        with warnings_ignored():
             code = compile_content(source, embedded)
-        if code is not None:
-            memory.note(digest, embedded, code)
-    if code is None:
-        return None
-    return _head(found, source, bool(os.environ.get("SOURCE_DATE_EPOCH"))) + code
+        if code is None:
+            return None
+        memory.note(digest, embedded, code)
+        parts = (code,)
+    return b"".join((_head(found, source, bool(os.environ.get("SOURCE_DATE_EPOCH"))), *parts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from sagepip.ground.light_typing import BinaryIO, cast
 
@@ -12,6 +11,7 @@ _KERNEL_LIMIT = 127
 _LINE = 512
 # Looks the interpreter up when the script is run: a program and its argument, not a path.
 _ENV = b"/usr/bin/env "
+_SHELL = b"#!/bin/sh\n"
 # Where a path does not fit: as installer, uv and distlib (so pip) write it, quoted in their ways.
 _THROUGH_SHELL = rb"#!/bin/sh\n'''exec' (.+) \"\$0\" \"\$@\"\n' '''\n"
 
@@ -43,7 +43,12 @@ def split_script(data: bytes) -> tuple[str, bytes] | None:
         The path of the interpreter, without its arguments, and the rest; None for what is no
         script, or leaves it to the system or to the shell to find the interpreter.
     """
-    if match := re.match(_THROUGH_SHELL, data):
+    match = None
+    if data.startswith(_SHELL):
+        import re
+
+        match = re.match(_THROUGH_SHELL, data)
+    if match:
         rest = data[match.end() :]
         import shlex
 

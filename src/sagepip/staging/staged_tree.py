@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from operator import attrgetter
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field
@@ -11,7 +10,10 @@ from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.prefix_sites import SITE_NAMES
 
 _METADATA = (".dist-info", ".egg-info")
-_name = attrgetter("name")
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 @dataclass

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
 
 from sagepip.ground import console
 from sagepip.ground.destination import Destination
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import remove_file
 from sagepip.ground.free_space import NoSpace
+from sagepip.ground.light_contextlib import closing, contextmanager, nullcontext
 from sagepip.ground.light_typing import BinaryIO, cast
 from sagepip.staging import gate
 from sagepip.staging.bytecode import Compilation, cache_path
@@ -24,7 +23,6 @@ from sagepip.staging.bytecode_memory import BytecodeMemory
 from sagepip.staging.checked_archive import CheckedArchive, archive_errors
 from sagepip.staging.hashing import HashingStream
 from sagepip.staging.installer_library import (
-    Hash,
     InstallerError,
     InvalidRecordEntry,
     RecordEntry,
@@ -32,27 +30,36 @@ from sagepip.staging.installer_library import (
     Script,
     WheelContentElement,
     WheelDestination,
-    WheelFile,
+    WheelSource,
     install,
 )
 from sagepip.staging.members import Member
 from sagepip.staging.new_files import write_new
-from sagepip.staging.placement import Placed, Placement, in_area, in_environment
+from sagepip.staging.placement import (
+    AreaPlacement,
+    EnvironmentPlacement,
+    FinalPaths,
+    Placed,
+    Placement,
+)
 from sagepip.staging.room import check_room
 from sagepip.staging.scripts import shebang, with_shebang
 from sagepip.staging.wheel import WheelMetadata, read_wheel_metadata, reread
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.ownership import same_content
-from sagepip.transaction.record import RecordRow, format_record
+from sagepip.transaction.record import RecordRow, format_record, new_row
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from sagepip.staging.installed_modules import Kept
 
 _CHUNK = 1 << 18
+# What installer is told of each file: the rows are written here, not by what it collects.
+_NOTED = RecordEntry("", None, None)
 
 
 def stage_wheel(
@@ -110,7 +117,7 @@ def stage_wheel(
         wheel,
         metadata,
         writer,
-        in_area(area, wheel, metadata.dist_info, destination, writer.live_files),
+        AreaPlacement(area, wheel, metadata.dist_info, destination, writer.live_files),
         additional_metadata,
         ignore_requires_python,
         accept_bad_record,
@@ -142,7 +149,7 @@ def unpack_wheel(wheel: str, destination: Destination, *, compile_bytecode: bool
     compilation = Compilation(destination.python) if compile_bytecode else None
     writer = _Writer(wheel, metadata, destination, compilation)
     try:
-        placement = in_environment(wheel, destination)
+        placement = EnvironmentPlacement(wheel, destination)
         _unpack(wheel, metadata, writer, placement, {"INSTALLER": b"sagepip\n"}, False)
     except NoSpace as error:
         # Whose directory it is knows what to do about it.
@@ -177,7 +184,10 @@ def _unpack(
         with nullcontext() if compilation is None else closing(compilation):
             if compilation is not None:
                 compilation.expect(archive.modules(members))
-            install(_Source(archive, writer.stays), writer, additional_metadata)
+            for one in archive.scripts:
+                writer.write_script(one.name, one.module, one.attribute, one.kind)
+            stays = writer.stays if kept is not None else None
+            install(_Source(archive, stays), writer, additional_metadata)
     return kept
 
 
@@ -189,16 +199,16 @@ def _installer_errors(wheel: str) -> Iterator[None]:
         raise TargetError(f"{wheel}: {error}", advice="the wheel is malformed") from error
 
 
-class _Source(WheelFile):
+class _Source(WheelSource):
     """A wheel that has passed the gate, as ``installer`` wants to see it.
 
     Args:
         archive: the wheel, checked.
-        stays: whether the member of a name is installed already.
+        stays: whether the member of a name is installed already; None if none is.
     """
 
-    def __init__(self, archive: CheckedArchive, stays: Callable[[str], bool]) -> None:
-        super().__init__(archive.file)
+    def __init__(self, archive: CheckedArchive, stays: Callable[[str], bool] | None) -> None:
+        super().__init__(archive.metadata.file_name, archive.metadata.file_version)
         self._archive = archive
         self._stays = stays
 
@@ -213,22 +223,20 @@ class _Source(WheelFile):
         return self._archive.data_directory
 
     def read_dist_info(self, filename: str) -> str:
-        """Return a text that ``installer`` obeys: what the gate has understood of it."""
-        return self._archive.understood(filename)
+        """Return the text that ``installer`` obeys: what the gate has understood of it."""
+        assert filename == "WHEEL", filename
+        return self._archive.understood()
 
     @property
     def dist_info_filenames(self) -> list[str]:
-        """The names of the files in its dist-info directory."""
-        prefix = self.dist_info_dir + "/"
-        names = self._archive.file.NameToInfo
-        return [one.removeprefix(prefix) for one in names if one.startswith(prefix)]
+        """None: ``installer`` looks for entry points there, whose scripts are written."""
+        return []
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield what is to be installed, with streams that know what to expect."""
         for member in self._archive.members(self._stays):
             # Without the hash, which would be taken apart for each: the member knows it.
-            record = (member.name, "", "")
-            yield record, cast(BinaryIO, member), member.is_executable
+            yield (member.name, "", ""), cast(BinaryIO, member), member.is_executable
 
 
 class _Writer(WheelDestination):
@@ -243,7 +251,7 @@ class _Writer(WheelDestination):
     ) -> None:
         self.wheel = wheel
         self.destination = destination
-        self.placement: Placement = Placed
+        self.placement = Placement()
         self.live_files: set[str] = set()
         self._metadata = metadata
         self.compilation = compilation
@@ -253,8 +261,8 @@ class _Writer(WheelDestination):
         self._shared_bytecode: list[str] = []
         root_key = "purelib" if metadata.root_is_purelib else "platlib"
         self.root_directory = destination.scheme.path(root_key, metadata.file_name)
-        self.root_prefix = os.path.normpath(self.root_directory).rstrip(os.sep) + os.sep
-        self._final_prefixes: dict[tuple[str, str], str] = {}
+        self._paths = FinalPaths(wheel, destination.scheme, metadata.file_name, root_key)
+        self.root_prefix = self._paths.root_prefix
         self.umask = os.umask(0)
         os.umask(self.umask)
 
@@ -308,9 +316,9 @@ class _Writer(WheelDestination):
         rows = self._rows
         if self.compilation is not None:
             found = self._compiled(self.compilation)
-            rows += [RecordRow(self._row_path(final)) for final in found]
-        record = self._final(scheme, record_file_path)
-        rows.append(RecordRow(self._row_path(record)))
+            rows += [RecordRow(self._paths.row(final)) for final in found]
+        _, row, name = self._paths.split(scheme, record_file_path)
+        rows.append(RecordRow(row + name))
         self._write(scheme, record_file_path, format_record(rows), False)
 
     def _compiled(self, compilation: Compilation) -> list[str]:
@@ -318,35 +326,13 @@ class _Writer(WheelDestination):
         by_module = dict(self.kept.bytecode) if self.kept is not None else {}
         for job, bytecode in compilation.finish():
             # The bytecode lies beside the staged module already; its place has to be claimed.
-            placed = self.placement(bytecode)
-            if placed.path != job.bytecode:
+            parent, _, name = bytecode.rpartition(os.sep)
+            path = self.placement.path(parent + os.sep, name)
+            if (path or self.placement.place(bytecode).path) != job.bytecode:
                 raise TargetError(f"{os.path.dirname(bytecode)} is a link to another directory")
             by_module[job.embedded] = bytecode
         own = [by_module[final] for final in self._modules if final in by_module]
         return [*self._shared_bytecode, *own]
-
-    def _final(self, key: str, path: str) -> str:
-        head, _, name = path.rpartition("/")
-        prefix = self._final_prefixes.get((key, head))
-        if prefix is None:
-            prefix = self._final_prefixes[(key, head)] = self._final_prefix(key, head)
-        if not prefix or name in ("", ".", ".."):
-            base = self.destination.scheme.path(key, self._metadata.file_name)
-            raise TargetError(
-                f"{self.wheel}: {path!r} leads out of {base}", advice="do not install this wheel"
-            )
-        return prefix + name
-
-    def _final_prefix(self, key: str, head: str) -> str:
-        """Return what the final paths of a directory's files begin with; empty if it is outside."""
-        base = os.path.normpath(self.destination.scheme.path(key, self._metadata.file_name))
-        found = os.path.normpath(os.path.join(base, head)).rstrip(os.sep) + os.sep
-        return found if found.startswith(base.rstrip(os.sep) + os.sep) else ""
-
-    def _row_path(self, final: str) -> str:
-        if final.startswith(self.root_prefix):
-            return final[len(self.root_prefix) :]
-        return os.path.relpath(final, self.root_directory)
 
     def _write(
         self,
@@ -356,25 +342,25 @@ class _Writer(WheelDestination):
         executable: bool,
         member: Member | None = None,
     ) -> RecordEntry:
-        final = self._final(key, path)
-        placed = self.placement(final)
-        staged = placed.path
+        directory, row, name = self._paths.split(key, path)
+        staged = self.placement.path(directory, name)
+        placed = None if staged else self.placement.place(directory + name)
+        staged = placed.path if placed is not None else staged
         mode = 0o777 if executable else 0o666
-        digest, size = write_new(staged, content, mode, member.expected if member else "")
-        if member is not None:
+        expected = member.expected if member is not None else ""
+        digest, size = write_new(staged, content, mode, expected)
+        if member is not None and digest != expected:
             member.verify(digest)
         if executable:
             os.chmod(staged, mode & ~self.umask | 0o111)
-        is_module = final.endswith(".py") and key in ("purelib", "platlib")
-        if placed.same_as:
-            self._drop_same(placed, final, is_module)
+        is_module = key in ("purelib", "platlib") and name.endswith(".py")
+        if placed is not None and placed.same_as:
+            self._drop_same(placed, directory + name, is_module)
         elif is_module and self.compilation is not None:
-            self.compilation.add(staged, final, digest)
-            self._modules.append(final)
-        # The rows are written by this class, not from what installer is told here.
-        self._rows.append(RecordRow(self._row_path(final), digest, size))
-        algorithm, _, value = digest.partition("=")
-        return RecordEntry(path, Hash(algorithm, value), size)
+            self.compilation.add(staged, directory + name, digest)
+            self._modules.append(directory + name)
+        self._rows.append(new_row(RecordRow, (row + name, digest, size)))
+        return _NOTED
 
     def _drop_same(self, placed: Placed, final: str, is_module: bool) -> None:
         """Leave a file to the wheel that brought it first, if it is the same."""
@@ -387,7 +373,7 @@ class _Writer(WheelDestination):
         tag = self.destination.python.cache_tag
         if is_module and tag and os.path.exists(cache_path(placed.same_as, tag)):
             bytecode = cache_path(final, tag)
-            self.placement(bytecode)
+            self.placement.place(bytecode)
             self._shared_bytecode.append(bytecode)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 import zlib
@@ -31,7 +30,6 @@ _METADATA_BYTES = 16 << 20
 # RECORD has a row for each file, of 100 bytes or so.
 _RECORD_BYTES = 32 << 20
 _DIGITS = "0123456789"
-_NAME = re.compile(r"[A-Za-z0-9]([\w.]*[A-Za-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -156,11 +154,7 @@ def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:
     name = os.path.basename(path)
     parts = name.removesuffix(".whl").split("-")
     is_wheel = name.endswith(".whl") and len(parts) in (5, 6) and all(parts)
-    if (
-        not is_wheel
-        or not _NAME.fullmatch(parts[0])
-        or not (len(parts) == 5 or parts[2][0] in _DIGITS)
-    ):
+    if not is_wheel or not _is_name(parts[0]) or not (len(parts) == 5 or parts[2][0] in _DIGITS):
         raise TargetError(
             f"{path}: {name!r} is not the file name of a wheel",
             advice="NAME-VERSION-PYTHON-ABI-PLATFORM.whl; do not rename wheels",
@@ -172,6 +166,12 @@ def _parse_file_name(path: str) -> tuple[str, str, tuple[str, ...]]:
         for platform in parts[-1].split(".")
     )
     return parts[0], parts[1], tags
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a project's name as file names spell it: letters, digits, ``_``, ``.``."""
+    inner = text.replace("_", "").replace(".", "")
+    return text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()
 
 
 def _find_dist_info(path: str, archive: zipfile.ZipFile) -> str:

@@ -7,7 +7,6 @@ is visible; the links go after it does (DESIGN.md, Commit protocol).
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 
 from sagepip.ground.filesystem import (
     is_real_directory,
@@ -16,6 +15,10 @@ from sagepip.ground.filesystem import (
     remove_directory_if_empty,
     remove_file,
 )
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class CarriedFiles:

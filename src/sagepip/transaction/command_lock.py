@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.timing import holding
 from sagepip.transaction.flock import lock_error, unlock
 from sagepip.transaction.holder import clear_holder, write_holder
@@ -18,6 +17,10 @@ from sagepip.transaction.inherited_lock import (
 from sagepip.transaction.lock import locked_level, outermost_level
 from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.patience import Patience
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class CommandLock:

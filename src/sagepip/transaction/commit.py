@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, RecoveryError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.signals import signal
 from sagepip.transaction.journal import journal_path, remove_journal, write_journal
 from sagepip.transaction.steps import Plan, Replace, Retire, Step, Swap
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SignalMask = frozenset[int]
 _DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import can_exchange, is_real_directory
@@ -12,6 +11,10 @@ from sagepip.transaction.planner import Observation, Planner
 from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.replacements import WholeTree
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class CopyPlanner(Planner):

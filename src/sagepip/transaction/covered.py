@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import place
 from sagepip.transaction.steps import DirectoryStamp
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CLOCK_TICK_SECONDS = 0.02
 

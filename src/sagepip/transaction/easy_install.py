@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import Identity, identity
+from sagepip.ground.light_contextlib import suppress
 from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Place, Replace, Retire, Swap
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _NAME = "easy-install.pth"
 

@@ -8,7 +8,6 @@ descriptor that was left to us holds it; or if a descriptor of an ancestor holds
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 
 from sagepip.ground.errors import LockError
 from sagepip.ground.light_dataclass import dataclass
@@ -21,6 +20,10 @@ from sagepip.transaction.kernel_locks import (
     tells_descriptors,
 )
 from sagepip.transaction.lock_files import LockFiles
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 HELD = "SAGEPIP_LOCK_HELD"
 """The levels that ancestors hold for us: ``MODE:DEVICE:INODE:DESCRIPTOR``, separated by blanks."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
-from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
 from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
 from sagepip.transaction.metadata_names import (
     Entry,
@@ -19,6 +18,10 @@ from sagepip.transaction.metadata_names import (
     scan_metadata,
 )
 from sagepip.transaction.record import BadRecord, RecordRow, parse_installed_files, parse_record
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ points to it, so that whoever comes to any of them finds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from sagepip.ground.errors import RecoveryError
 from sagepip.ground.filesystem import Identity, make_link, open_regular, publish_file, remove_file
@@ -31,6 +30,10 @@ from sagepip.transaction.steps import (
     Step,
     Swap,
 )
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _VERSION = 1
 _NAME = "journal"

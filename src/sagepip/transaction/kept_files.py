@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import Identity
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.steps import DirectoryStamp
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class KeptFiles(NamedTuple):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from sagepip.ground.light_dataclass import dataclass
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KERNEL_LOCKS = "/proc/locks"
 _PROCESSES = "/proc"
@@ -79,7 +82,7 @@ def lock_through(process: int | str, descriptor: int, found: os.stat_result) -> 
     try:
         if not os.path.samestat(os.stat(f"{_PROCESSES}/{process}/fd/{descriptor}"), found):
             return ""
-        with open(f"{_PROCESSES}/{process}/fdinfo/{descriptor}", encoding="ascii") as stream:
+        with open(f"{_PROCESSES}/{process}/fdinfo/{descriptor}", encoding="utf-8") as stream:
             for line in stream:
                 fields = line.split()
                 if fields[:1] == ["lock:"] and fields[2:3] == ["FLOCK"]:
@@ -123,7 +126,7 @@ def ancestors() -> Iterator[int]:
     while process > 0:
         yield process
         try:
-            with open(f"{_PROCESSES}/{process}/stat", encoding="ascii", errors="replace") as stream:
+            with open(f"{_PROCESSES}/{process}/stat", encoding="utf-8", errors="replace") as stream:
                 # The name of the program, in parentheses, may hold anything.
                 process = int(stream.read().rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):

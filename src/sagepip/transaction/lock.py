@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console, timing
 from sagepip.ground.errors import LockError
@@ -21,11 +19,16 @@ from sagepip.ground.filesystem import (
     remove_directory_if_empty,
     remove_file,
 )
+from sagepip.ground.light_contextlib import ExitStack, contextmanager
 from sagepip.transaction.flock import lock_error, still_names, unlock
 from sagepip.transaction.holder import Holder, clear_holder, write_holder
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
 from sagepip.transaction.lock_files import DENIED, STATE_DIRECTORY, LockFiles
 from sagepip.transaction.patience import Patience
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["STATE_DIRECTORY", "SiteLock", "locked_level", "outermost_level"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 
 from sagepip.ground.filesystem import make_directories, open_regular
+from sagepip.ground.light_contextlib import suppress
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.holder import Holder
 

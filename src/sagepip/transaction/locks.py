@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 
 from sagepip.ground.filesystem import Identity, make_directories
+from sagepip.ground.light_contextlib import ExitStack, contextmanager
 from sagepip.ground.timing import phase
 from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.outer_lock import outer_lock, outer_lock_to_take
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class SiteLocks:

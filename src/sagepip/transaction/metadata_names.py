@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
 
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.ground.project_names import canonical_name
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
 
 METADATA = (".dist-info", ".egg-info", ".egg-link")
 # With more of them reading every name in full is quicker.

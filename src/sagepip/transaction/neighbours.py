@@ -8,14 +8,17 @@ apart in which something was found that may stand for one of the paths.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
-from functools import cached_property
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
+from sagepip.ground.light_functools import cached_property
 from sagepip.transaction.installed import InstalledDistribution, installed_at
 from sagepip.transaction.metadata_names import Entry, MetadataNames
 from sagepip.transaction.record import recorded_path
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
 
 # Quoted fields, absolute paths, other ends of lines, and paths that are not in their normal form.
 _ODD_SPELLINGS = (b'"', b"\r", b"\n/", b"\n./", b"/./", b"//", b"/,", b"/\n")
@@ -76,16 +79,16 @@ class _Wanted:
 
     def _find_marks(self) -> frozenset[bytes]:
         """Return bytes of which one is in each list that has one of the paths in normal form."""
-        marks = set()
-        skipped = len(self._prefix)
-        for path in self._paths:
-            if not path.startswith(self._prefix):
-                marks.add("/" + os.path.basename(path))
-                continue
-            below = path[skipped:]
-            top, separator, _ = below.partition("/")
-            # The bytecode of single modules shares one directory.
-            marks.add("\n" + (below if top == "__pycache__" else top + separator))
+        prefix, skipped = self._prefix, len(self._prefix)
+        below = [path[skipped:] for path in self._paths if path.startswith(prefix)]
+        marks = {"\n" + top + end for top, end in {one.partition("/")[:2] for one in below}}
+        # The bytecode of single modules shares one directory.
+        if "\n__pycache__/" in marks:
+            marks.remove("\n__pycache__/")
+            marks |= {"\n" + one for one in below if one.startswith("__pycache__/")}
+        if len(below) < len(self._paths):
+            outside = [path for path in self._paths if not path.startswith(prefix)]
+            marks |= {"/" + os.path.basename(path) for path in outside}
         return frozenset(map(os.fsencode, marks))
 
     @cached_property

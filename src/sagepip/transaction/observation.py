@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground import console
 from sagepip.ground.project_names import canonical_name
@@ -21,6 +20,7 @@ from sagepip.transaction.territory import Territory
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import Protocol
 else:
     Protocol = object

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Mapping, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.transaction.ownership import find_owner
 from sagepip.transaction.territory import OutOfBounds, Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
 
 
 def may_overwrite(live: str, territory: Territory, patterns: Sequence[str]) -> bool:

@@ -8,13 +8,16 @@ sites and for as long as they are held: it can only exclude more.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sagepip.ground.errors import LockError
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
 from sagepip.transaction.lock_files import LockFiles
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VARIABLE = "SAGEPIP_LOCK_FILE"
 

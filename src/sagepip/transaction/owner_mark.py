@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from sagepip.ground import console, timing
+from sagepip.ground.light_contextlib import ExitStack, contextmanager
 from sagepip.transaction.flock import (
     cannot_be_locked,
     lock_error,
@@ -17,6 +16,10 @@ from sagepip.transaction.flock import (
     wait_exclusive,
 )
 from sagepip.transaction.holder import Holder
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
@@ -51,6 +50,10 @@ from sagepip.transaction.steps import (
     Unchanged,
 )
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata, take_apart
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Observation = SiteObservation | PrefixObservation
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.neighbours import listed_by
 from sagepip.transaction.observation import SiteObservation
 from sagepip.transaction.territory import Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 class PrefixObservation:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
 
 from sagepip.ground.filesystem import Identity, identity_of
 from sagepip.transaction.kernel_locks import kernel_locks
 from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.ownership import CLOCK_TICK_SECONDS
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class QuietHomes:

@@ -8,7 +8,6 @@ interrupted at any point and run again.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from sagepip.ground import console
 from sagepip.ground.errors import RecoveryError
@@ -22,6 +21,10 @@ from sagepip.transaction.owner_mark import OwnerMark
 from sagepip.transaction.ownership import bytecode_source
 from sagepip.transaction.staging_area import elsewhere
 from sagepip.transaction.steps import Place, Replace, Swap
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TRANSACTIONS = "txn"
 OWNER = "owner"

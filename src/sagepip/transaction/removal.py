@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sagepip.ground.filesystem import is_real_directory
 from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.ownership import CACHE_DIRECTORY, OwnedTree, bytecode_source, walk_owned
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
 from sagepip.transaction.taking_apart import take_apart
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 
 class Removal:
@@ -25,6 +28,7 @@ class Removal:
         now_at: where what will bear a live name then is now, and whether a step brings it.
         retire: makes the step for one live path.
         moves_whole: whether directories can be renamed, the first with all others in it.
+        seen: see :func:`sagepip.transaction.ownership.walk_owned`.
 
     Attributes:
         steps: the retirements, and the removals of emptied directories.
@@ -40,23 +44,33 @@ class Removal:
         now_at: Callable[[str], tuple[str, bool]],
         retire: Callable[[str], Retire],
         moves_whole: Callable[[Sequence[DirectoryStamp]], bool],
+        seen: dict[str, DirectoryStamp] | None = None,
     ) -> None:
         self._wanted = frozenset(files)
         self._kept = frozenset(kept)
         self._now_at = now_at
         self._retire = retire
         self._moves_whole = moves_whole
+        self._seen = seen
         self._found: list[Retire | RemoveDirectory] = []
         self.relied: list[DirectoryStamp] = []
         self.contents: dict[str, KnownDirectory] = {}
         self._children: dict[str, set[str]] = {}
+        children = self._children
         for path in files:
-            self._children.setdefault(path[: path.rfind(os.sep)] or os.sep, set()).add(path)
-        for child in list(self._children):
-            parent = os.path.dirname(child)
-            while parent != child and child not in self._children.setdefault(parent, set()):
-                self._children[parent].add(child)
-                child, parent = parent, os.path.dirname(parent)
+            parent = path[: path.rfind(os.sep)] or os.sep
+            if parent in children:
+                children[parent].add(path)
+            else:
+                children[parent] = {path}
+        for child in list(children):
+            parent = child[: child.rfind(os.sep)] or os.sep
+            while parent != child:
+                siblings = children.setdefault(parent, set())
+                if child in siblings:
+                    break
+                siblings.add(child)
+                child, parent = parent, parent[: parent.rfind(os.sep)] or os.sep
         if files:
             self._reduce(os.sep)
 
@@ -104,7 +118,7 @@ class Removal:
             # In the staging area, where nobody else writes.
             wanted = {self._staged(one, live, path) for one in self._wanted}
             return walk_owned(path, wanted, settle=False)
-        return walk_owned(live, self._wanted)
+        return walk_owned(live, self._wanted, seen=self._seen)
 
     def _cache_tree(self, live: str, path: str) -> OwnedTree | None:
         """Return a ``__pycache__`` if only bytecode of what goes is in it."""
@@ -153,7 +167,7 @@ def directories_above(files: Iterable[str]) -> frozenset[str]:
     """
     found: set[str] = set()
     for parent in {path[: path.rfind(os.sep)] for path in files}:
-        while parent not in found and parent != os.path.dirname(parent):
+        while parent and parent not in found:
             found.add(parent)
-            parent = os.path.dirname(parent)
+            parent = parent[: parent.rfind(os.sep)]
     return frozenset(found)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from typing import TypeVar
 
 from sagepip.ground.errors import LockError, SagepipError
+from sagepip.ground.light_contextlib import ExitStack
 from sagepip.ground.timing import phase
 from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.journal import journal_path
@@ -16,7 +14,12 @@ from sagepip.transaction.lock_files import LockFiles
 from sagepip.transaction.outer_lock import outer_lock_to_take
 from sagepip.transaction.recovery import tidy
 
-Found = TypeVar("Found")
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    Found = TypeVar("Found")
 
 
 def read_undisturbed(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
 from sagepip.ground.destination import Destination
 from sagepip.ground.headers import Headers
 from sagepip.ground.project_names import canonical_name
@@ -13,6 +11,8 @@ from sagepip.transaction.metadata_names import scan_metadata
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from packaging.requirements import Requirement
 
 

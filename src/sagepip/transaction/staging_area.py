@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -17,6 +16,10 @@ from sagepip.ground.light_dataclass import dataclass
 from sagepip.transaction.kept_files import KeptFiles
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.territory import OutOfBounds, Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _NAME_BYTES = 255
 ELSEWHERE = "elsewhere"
@@ -107,11 +110,12 @@ class StagingArea:
             root = self._roots[live_root] = self._make_root(live_root)
         return root
 
-    def claim(self, live: str, owner: str) -> str | None:
+    def claim(self, parent: str, name: str, owner: str) -> str | None:
         """Reserve a resolved live path for one file and return where to write it.
 
         Args:
-            live: as :meth:`locate` returns it.
+            parent: the directory of the path, as :meth:`locate` returns it, and a separator.
+            name: the name of the file in it.
             owner: the distribution, for messages.
 
         Returns:
@@ -120,35 +124,38 @@ class StagingArea:
         Raises:
             TargetError: the name is too long, or a directory is where a file is to be.
         """
-        parent, _, name = live.rpartition(os.sep)
+        live = parent + name
         if len(name) * 4 > _NAME_BYTES and len(os.fsencode(name)) > _NAME_BYTES:
             raise TargetError(f"{owner}: the file name is too long: {live}")
         if live in self._claimed:
             return None
         if live in self._directories:
             raise TargetError(f"{owner}: {live} is both a file and a directory in it")
-        staged_parent = self._staged_parents.get(parent)
-        if staged_parent is None:
-            staged_parent = self._staged_parents[parent] = self._stage_directory(live, owner)
+        staged = self._staged_parents.get(parent) or self._stage_directory(parent, owner)
         self._claimed[live] = owner
-        return staged_parent + os.sep + name
+        return staged + name
 
-    def _stage_directory(self, live: str, owner: str) -> str:
-        """Make the staged directory of a live path that is to be claimed, and return it."""
-        root = self.root_of(live)
-        missing = []
-        directory = os.path.dirname(live)
-        while len(directory) > len(root.live) and directory not in self._directories:
-            missing.append(directory)
-            directory = os.path.dirname(directory)
-        if any(len(os.fsencode(os.path.basename(one))) > _NAME_BYTES for one in missing[:1]):
-            raise TargetError(f"{owner}: the file name is too long: {live}")
-        if any(one in self._claimed for one in missing):
-            raise TargetError(f"{owner}: {live} is both a file and a directory in it")
-        for one in reversed(missing):
-            make_directory(root.staged(one))
-            self._directories.add(one)
-        return os.path.dirname(root.staged(live))
+    def _stage_directory(self, parent: str, owner: str) -> str:
+        """Make the staged directory for a live one, and return it; both with a separator."""
+        live = parent.rstrip(os.sep)
+        if (live or os.sep) in self.territory.roots:
+            staged = self.root_of(parent + "any").new + os.sep
+        else:
+            cut = live.rfind(os.sep) + 1
+            above, name = live[:cut], live[cut:]
+            if not name:
+                raise OutOfBounds(f"{owner}: {parent} lies in none of the roots")
+            if len(name) * 4 > _NAME_BYTES and len(os.fsencode(name)) > _NAME_BYTES:
+                raise TargetError(f"{owner}: the file name is too long: {live}")
+            if live in self._claimed:
+                raise TargetError(f"{owner}: {live} is both a file and a directory in it")
+            staged_above = self._staged_parents.get(above) or self._stage_directory(above, owner)
+            staged = staged_above + name
+            make_directory(staged)
+            self._directories.add(live)
+            staged += os.sep
+        self._staged_parents[parent] = staged
+        return staged
 
     def reserve(self, files: Collection[str], owner: str) -> bool:
         """Reserve live paths for the files that are there; return whether all were free.

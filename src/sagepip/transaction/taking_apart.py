@@ -7,7 +7,6 @@ and where something is mounted inside a package. No call takes such a directory 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from itertools import chain
 
 from sagepip.ground.filesystem import is_real_directory
@@ -15,6 +14,10 @@ from sagepip.ground.mounts import is_mounted_below
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 # A reader that meets metadata without RECORD gets on; without its name it may not.
 _FIRST = ("RECORD", "installed-files.txt")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
 
 from sagepip.ground.destination import Destination, LiveRoot
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.transaction.lock import STATE_DIRECTORY
+from sagepip.transaction.steps import DirectoryStamp
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _INTERPRETER = r"(python|pythonw|pypy)\d*(\.\d+)*t?(\.exe)?"
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
@@ -21,6 +25,8 @@ _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 # Stands for the name of a file in what is said of its directory: no path holds it.
 _NAME = "\0"
+# Makes a named tuple of a tuple in half the time: there is one for each directory.
+_quickly = tuple.__new__
 
 
 class _Within(NamedTuple):
@@ -58,6 +64,8 @@ class Territory:
         module_roots: those that hold modules and metadata.
         scripts_root: the resolved directory of scripts.
         data_root: the resolved prefix.
+        stamps: where it is not None, directories are noted in it as they are looked at, which is
+            once: whoever looks into them afterwards need not ask again how they were before.
     """
 
     def __init__(self, live: Sequence[LiveRoot], scripts: str, data: str) -> None:
@@ -74,6 +82,7 @@ class Territory:
             for spelling in (root.path, root.resolved)
         }
         self._special = {*self.roots, self.scripts_root, *self._spelt}
+        self.stamps: dict[str, DirectoryStamp] | None = None
         self._parents: dict[str, _Within] = {}
         self._absent: set[str] = set()
         self._resolved: dict[str, str] = {}
@@ -107,6 +116,10 @@ class Territory:
         if live.startswith(self.scripts_root.rstrip(os.sep) + os.sep):
             return False  # also where they have no root of their own: in a staged copy
         return self.root_of(live) == self.data_root and self.data_root not in self.module_roots
+
+    def holds_modules(self, directory: str) -> bool:
+        """Whether the root of a directory, as the scheme spells it, holds modules."""
+        return self._within(directory).in_modules
 
     def locate(self, path: str, own_metadata: str = "") -> str:
         """Return the one resolved live path of a file that a distribution has or will have.
@@ -158,13 +171,10 @@ class Territory:
         within = self._within(parent)
         if within.problem or not within.top or within.holds_scripts:
             return ""
-        return "" if self._problem(within, _NAME, own_metadata) else within.prefix
+        return "" if self._is_others(within, within.top, own_metadata) else within.prefix
 
     def _within(self, parent: str) -> _Within:
-        within = self._parents.get(parent)
-        if within is None:
-            within = self._parents[parent] = self._look_at(parent)
-        return within
+        return self._parents.get(parent) or self._look_at(parent)
 
     def _problem(self, within: _Within, name: str, own_metadata: str) -> str:
         """Return why a file must not be touched, or an empty string."""
@@ -177,19 +187,27 @@ class Territory:
             return f"{live} is the name of an interpreter"
         if name == "pyvenv.cfg" and within.prefix == self.data_root.rstrip(os.sep) + os.sep:
             return f"{live} configures the interpreter"
-        if within.in_modules:
-            # importlib.metadata finds metadata whatever the case of its name.
-            top = within.top or name
-            if top.lower().endswith(_METADATA) and top != own_metadata:
-                return f"{live} is metadata of another distribution"
+        if self._is_others(within, within.top or name, own_metadata):
+            return f"{live} is metadata of another distribution"
         return ""
 
+    @staticmethod
+    def _is_others(within: _Within, top: str, own_metadata: str) -> bool:
+        """Whether something below a first part of a path is metadata of another distribution."""
+        # importlib.metadata finds metadata whatever the case of its name.
+        is_metadata = within.in_modules and top.lower().endswith(_METADATA)
+        return is_metadata and top != own_metadata
+
     def _look_at(self, parent: str) -> _Within:
-        """Return what is true of all files in a directory, as the scheme spells it."""
-        resolved = self._resolve(parent)
-        prefix = resolved.rstrip(os.sep) + os.sep
+        """Find out what is true of all files in a directory, as the scheme spells it."""
         above, _, name = parent.rpartition(os.sep)
-        known = self._parents.get(above)
+        known = None
+        if above and parent not in self._special:
+            known = self._parents.get(above) or self._look_at(above)
+        if known is None:
+            resolved = self._resolve(parent)
+        else:
+            resolved = self._resolve_in(known.prefix, parent, above) or os.path.realpath(parent)
         if (
             known is not None
             and not known.problem
@@ -198,7 +216,15 @@ class Territory:
             and not name.startswith(STATE_DIRECTORY)
         ):
             # Nothing begins or ends here: what is true of the directory above is true of this one.
-            return _Within(prefix, known.top or name, known.in_modules)
+            same = (resolved + os.sep, known.top or name, known.in_modules, False, "")
+            found = _quickly(_Within, same)
+        else:
+            found = self._look_closely(parent, resolved)
+        self._parents[parent] = found
+        return found
+
+    def _look_closely(self, parent: str, resolved: str) -> _Within:
+        prefix = resolved.rstrip(os.sep) + os.sep
         try:
             root = self.root_of(prefix + _NAME)
         except OutOfBounds as error:
@@ -218,27 +244,42 @@ class Territory:
         """Return the real path of a normalised directory, most of whose parents are known."""
         known = self._resolved.get(directory)
         if known is None:
-            cut = directory.rfind(os.sep)
-            above = self._resolve(directory[:cut]) if cut > 0 else ""
-            if cut <= 0 or self._is_link(directory, directory[:cut]):
-                known = os.path.realpath(directory)
-            else:
-                known = above.rstrip(os.sep) + directory[cut:]
-            self._resolved[directory] = known
+            above = directory[: directory.rfind(os.sep)]
+            if above:
+                prefix = self._resolve(above).rstrip(os.sep) + os.sep
+                known = self._resolve_in(prefix, directory, above)
+            known = self._resolved[directory] = known or os.path.realpath(directory)
         return known
 
-    def _is_link(self, directory: str, above: str) -> bool:
-        """Whether a directory is a link; in one that is not there, nothing is."""
+    def _resolve_in(self, prefix: str, directory: str, above: str) -> str:
+        """Return the real path of a directory unless it is a link, then an empty string.
+
+        Args:
+            prefix: the real path of the directory above it, with a separator.
+            directory: it.
+            above: the directory above it.
+        """
+        found = self._look_up(directory, above)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            return ""
+        resolved = prefix + directory[len(above) + 1 :]
+        if found is not None and self.stamps is not None:
+            stamp = (resolved, found.st_ino, found.st_mtime_ns)
+            self.stamps[resolved] = _quickly(DirectoryStamp, stamp)
+        return resolved
+
+    def _look_up(self, directory: str, above: str) -> os.stat_result | None:
+        """Return the status of a directory; in one that is not there, nothing is."""
         if above in self._absent:
             self._absent.add(directory)
-            return False
+            return None
         try:
-            return stat.S_ISLNK(os.lstat(directory).st_mode)
+            return os.lstat(directory)
         except FileNotFoundError:
             self._absent.add(directory)
         except (OSError, ValueError):
             pass
-        return False
+        return None
 
 
 def _check_within(roots: Sequence[LiveRoot], destdir: str) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from sagepip.ground import console
 from sagepip.ground.errors import CommitError, ConflictError, RecoveryError
 from sagepip.ground.filesystem import make_directories, remove_directory_if_empty
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.timing import phase, subject
 from sagepip.transaction.commit import (
@@ -37,6 +36,10 @@ from sagepip.transaction.recovery import (
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan
 from sagepip.transaction.territory import Territory
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 _ATTEMPTS = 5
 _OVERTAKEN = frozenset(

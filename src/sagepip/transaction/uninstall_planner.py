@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
 
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import identity
@@ -16,6 +15,10 @@ from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata
+
+TYPE_CHECKING = False  # typing takes a while to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
 
 
 class UninstallPlanner:
@@ -60,6 +63,9 @@ class UninstallPlanner:
         if self._last is not None:
             return self._last
         self._seen = None
+        # Only what is found out now: it must not be older than the plan.
+        territory = self._area.territory
+        stamps = territory.stamps = {}
         self._seen = self._observe()
         self.shared = self._seen.shared
         metadata = [one.metadata_path for one in self._seen.replaced]
@@ -69,14 +75,15 @@ class UninstallPlanner:
             for path in self._seen.old | (self._also - self.shared.keys())
             if not path.startswith(within) and path not in metadata
         }
-        roots = self._area.territory.roots
+        roots = territory.roots
         kept = {above for root in roots for above in _with_parents(root)}
         removal = Removal(
             files,
             kept=kept,
             now_at=lambda path: (path, False),
             retire=self._retire,
-            moves_whole=lambda stamps: moves_whole(self._area, stamps),
+            moves_whole=lambda those: moves_whole(self._area, those),
+            seen=stamps,
         )
         commit = tuple(
             step for path in metadata for step in retire_metadata(self._area, path, self._retire)

@@ -27,10 +27,22 @@ OLDER = [
     *(Pin("pip", "26.2"), Pin("build", "1.6.0"), Pin("packaging", "26.0")),
     *(Pin("filelock", "4.2.0"), Pin("pyproject-hooks", "1.2.0")),
 ]
-USE = (
-    "import build, filelock, installer, packaging.version, pip, pyproject_hooks\n"
-    "import sagepip.cli.install_command, sagepip.operations.install\n"
-)
+# What began with one version of a library and goes on with another may fail, whoever installs it.
+USE = """
+import os, sys
+site = next(one for one in sys.path if one.endswith("site-packages"))
+names = ("build", "filelock", "installer", "packaging", "pip", "pyproject_hooks", "sagepip")
+def versions():
+    found = [os.stat(os.path.join(site, name)) for name in names]
+    return sorted(os.listdir(site)), [(one.st_ino, one.st_mtime_ns) for one in found]
+before = versions()
+try:
+    import build, filelock, installer, packaging.version, pip, pyproject_hooks
+    import sagepip.cli.install_command, sagepip.operations.install
+except ImportError:
+    if versions() == before:
+        raise
+"""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,6 @@ _STAND_INS: dict[str, dict[str, object]] = {
         **dict.fromkeys(("timedelta", "timezone", "tzinfo")),
     },
     "difflib": {},
-    "importlib": {},
     "importlib.metadata": {},
     # To find the script of hooks, which a process is given: it is a file on disk.
     "importlib.resources": {"files": _Files, "as_file": _as_file},

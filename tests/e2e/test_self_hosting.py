@@ -39,7 +39,7 @@ before = versions()
 try:
     import build, filelock, installer, packaging.version, pip, pyproject_hooks
     import sagepip.cli.install_command, sagepip.operations.install
-except ImportError:
+except Exception:
     if versions() == before:
         raise
 """

@@ -55,8 +55,13 @@ class Verdict:
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether the least work there is does not meet it either."""
-        return not self.met and self.limit is not None and self.limit > self.target.limit
+        """Whether the least work there is does not meet it either.
+
+        What takes longer than sagepip is not the least, and says nothing.
+        """
+        if self.met or self.limit is None or self.value is None:
+            return False
+        return self.target.limit < self.limit <= self.value
 
 
 @dataclass(frozen=True)

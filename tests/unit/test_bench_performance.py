@@ -53,6 +53,8 @@ def test_a_target_is_out_of_reach_if_the_least_work_misses_it_too() -> None:
     runs.append(run(LIMIT, 0, 0.6))
     assert [one.limit for one in judge(runs, wanted)] == [0.15, 0.15, pytest.approx(1.5)]
     assert [one.out_of_reach for one in judge(runs, wanted)] == [False, True, True]
+    more = [run(OURS, 0, 2), run(PIP, 0, 4), run(LIMIT, 0, 2.1)]
+    assert not any(one.out_of_reach for one in judge(more, [Target("cpu", 0.2, PIP)]))
 
 
 def test_the_markdown_has_each_row_and_shows_what_is_not_met() -> None:

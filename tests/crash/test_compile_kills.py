@@ -69,8 +69,8 @@ def test_hit_while_compiling(number: signal.Signals, tmp_path: Path) -> None:
             assert time.monotonic() < end
             workers = children_of(running.pid)
         running.send_signal(number)
-        running.communicate()
-    assert running.returncode == -number
+        said = running.communicate()[1].decode()
+    assert running.returncode == -number, said
     wait_until(lambda: not any(map(is_running, workers)))
     if number is signal.SIGKILL:
         recovering = sagepip_command("recover", "--prefix", str(prefix))

@@ -121,6 +121,31 @@ def test_signals_clean_up_and_kill(tmp_path: Path, name: str) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("error", ["SagepipError", "OSError", "ValueError", "ImportError"])
+def test_an_error_on_the_way_out(name: str, error: str) -> None:
+    """What goes wrong while a signal unwinds the command is told, and it dies by the signal."""
+    code = f"""
+import os, signal, sys
+from sagepip.cli.ending import run_to_the_end
+from sagepip.ground.errors import SagepipError
+def action():
+    try:
+        try:
+            os.kill(os.getpid(), signal.{name})
+        finally:
+            raise OSError("it broke")
+    except OSError as error:
+        raise {error}("it broke") from None
+sys.exit(run_to_the_end(action, debug=False))
+"""
+    with program(code) as process:
+        said = process.communicate(timeout=30)[1].splitlines()
+    assert process.returncode == -getattr(signal, name)
+    assert "it broke" in said[0]
+    assert said[1:] == ["Error: interrupted" if name == "SIGINT" else f"Error: ended by {name}"]
+
+
 def test_a_shell_sees_143(tmp_path: Path) -> None:
     """What a shell, or make, gets as the exit status is 128 and the signal's number."""
     kill = "import os, signal\n" + WAITING.replace(

@@ -161,6 +161,23 @@ def test_closing_ends_what_is_at_work(tmp_path: Path) -> None:
         os.kill(int(told.read_text()), 0)
 
 
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_signal_while_a_pipe_is_closed(nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what comes out of it: no descriptor is closed twice on the way out."""
+    close, parent, left = os.close, os.getpid(), [nth]
+
+    def close_and_be_hit(descriptor: int) -> None:
+        close(descriptor)
+        if os.getpid() == parent:
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "close", close_and_be_hit)
+    with pytest.raises(KeyboardInterrupt), closing(CompileWorkers(1, lambda *_: b"")) as workers:
+        workers.finish()
+
+
 @pytest.fixture
 def one_processor() -> Iterator[None]:
     """Leave this process one processor."""

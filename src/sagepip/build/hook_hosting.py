@@ -151,10 +151,12 @@ class HookHost:
                 self._process.wait()
                 self._offspring.end()
             self._process = None
-        for descriptor in (self._requests, self._answers):
+        # In this order: a signal in between must not have one closed twice.
+        descriptors = self._requests, self._answers
+        self._requests = self._answers = -1
+        for descriptor in descriptors:
             if descriptor >= 0:
                 os.close(descriptor)
-        self._requests = self._answers = -1
         self._waiting = b""
 
 

@@ -51,34 +51,52 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         # One that is ignored, as under nohup, stays so.
         if signal.getsignal(signum) == signal.SIG_DFL:
             signal.signal(signum, _raise_terminated)
+    behind = 0
     try:
         status = action()
     except SagepipError as error:
         messages.print_error(error, debug=debug)
-        status = error.exit_status
-    except KeyboardInterrupt:
-        messages.print_problem("interrupted", debug=debug)
-        return _die_by(signal.SIGINT)
-    except Terminated as ended:
-        messages.print_problem(f"ended by {_NAMES[ended.signum]}", debug=debug)
-        return _die_by(ended.signum)
-    except BrokenPipeError:
+        status, behind = error.exit_status, _signal_behind(error)
+    except (KeyboardInterrupt, Terminated) as ended:
+        messages.print_problem(_words_for(behind := _signal_behind(ended)), debug=debug)
+        return _die_by(behind)
+    except BrokenPipeError as error:
         # Nobody reads what is said: there is nobody to tell. The change was rolled back.
-        status = 1
+        status, behind = 1, _signal_behind(error)
     except OSError as error:
         where = f": {os.fsdecode(error.filename)}" if error.filename is not None else ""
         messages.print_problem(f"{error.strerror or error}{where}", debug=debug)
-        status = 1
+        status, behind = 1, _signal_behind(error)
     except Exception as error:
-        if isinstance(error, ImportError):
+        behind = _signal_behind(error)
+        if isinstance(error, ImportError) and not behind:
             _restart(error, restarts)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         messages.print_problem(f"internal error: {what}", debug=debug, bug=True)
         status = 1
+    if behind:  # what was told went wrong on the way out
+        messages.print_problem(_words_for(behind), debug=False)
+        return _die_by(behind)
     status = _flushed(status)
     with suppress(KeyboardInterrupt, Terminated):  # too late: it is done, or has failed
         timing.finish(status)
     return status
+
+
+def _signal_behind(error: BaseException) -> int:
+    """Return the signal that an error is, or on the way out of which it happened; 0 if none."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return int(signal.SIGINT)
+        if isinstance(cause, Terminated):
+            return cause.signum
+        cause = cause.__context__
+    return 0
+
+
+def _words_for(signum: int) -> str:
+    return f"ended by {_NAMES[signum]}" if signum in _NAMES else "interrupted"
 
 
 def _restart(error: ImportError, restarts: str) -> None:

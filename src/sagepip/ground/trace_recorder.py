@@ -140,9 +140,7 @@ class TraceRecorder:
         more = {"problem": _clean(" ".join(problem.split()))} if problem else {}
         self._add("exit", at, status=status, cpu=round(cpu, 6), **more)
         self.flush()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._close()
         return self._problem
 
     def flush(self) -> None:
@@ -157,9 +155,14 @@ class TraceRecorder:
             reason = os.strerror(errno.ENOSPC)  # only a full disk takes a part
         except OSError as error:
             reason = str(error.strerror)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self._close()
         self._problem = f"the trace {self._path} ends before its time: {reason}"
+
+    def _close(self) -> None:
+        # In this order: a signal in between must not have it closed twice.
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _flush_if_free(self) -> None:
         if not self._held:

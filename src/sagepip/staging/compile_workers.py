@@ -92,9 +92,8 @@ class CompileWorkers:
         os.set_blocking(self._post, False)
         try:
             for index in range(count):
-                self._children.append(self._fork(index))
-            os.close(self._answer)
-            self._answer = -1
+                self._fork(index)
+            self._close("_answer")
         except BaseException:
             self.close()
             raise
@@ -120,8 +119,7 @@ class CompileWorkers:
             # Not from the pipe, which the workers may have emptied: it would wait for ever.
             self._do_here(self._waiting.pop())
             self._send()
-        os.close(self._post)
-        self._post = -1
+        self._close("_post")
         while job := os.read(self._jobs, _JOB.size):
             self._do_here(job)
         self._read_answers(blocking=True)
@@ -146,14 +144,20 @@ class CompileWorkers:
         for child in self._children:
             os.waitpid(child, 0)
         self._children.clear()
-        for descriptor in (self._jobs, self._post, self._results, self._answer):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._jobs = self._post = self._results = self._answer = -1
+        for pipe_end in ("_jobs", "_post", "_results", "_answer"):
+            self._close(pipe_end)
         for file in (self._descriptions, *self._code):
             file.close()
 
     # ------------------------------------------------------------------ in this process
+
+    def _close(self, pipe_end: str) -> None:
+        """Close a descriptor of ours, if it is open."""
+        descriptor: int = getattr(self, pipe_end)
+        # First: a signal after the system call must not have it closed again.
+        setattr(self, pipe_end, -1)
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _send(self) -> None:
         """Post what is waiting, as far as there is room."""
@@ -194,8 +198,8 @@ class CompileWorkers:
 
     # ------------------------------------------------------------------ in a worker
 
-    def _fork(self, own: int) -> int:
-        """Start a worker that keeps its code in the file of that number; return its process."""
+    def _fork(self, own: int) -> None:
+        """Start a worker that keeps its code in the file of that number."""
         parent = os.getpid()
         # No handler of the parent's must run in the child.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -206,10 +210,11 @@ class CompileWorkers:
                     self._run(parent, mask, own)
                 finally:
                     os._exit(1)
+            # Before any signal may arrive: what is not known is not ended.
+            self._children.append(child)
+            has_forked(child)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        has_forked(child)
-        return child
 
     def _run(self, parent: int, mask: Iterable[int], own: int) -> None:
         _die_with_parent()

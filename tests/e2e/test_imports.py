@@ -19,7 +19,17 @@ COSTLY = {"argparse", "asyncio", "email.message", "inspect", "logging", "random"
 COSTLY |= {"dataclasses", "ipaddress", "json", "shutil", "subprocess", "tempfile", "threading"}
 COSTLY |= {"typing", "hashlib", "csv", "configparser", "importlib.metadata", "importlib.resources"}
 COSTLY |= {"packaging.version", "build", "filelock", "installer", "zipfile", "shlex"}
-COSTLY |= {"collections", "ctypes", "functools", "importlib", "pathlib", "types", "warnings"}
+COSTLY |= {
+    "contextlib",
+    "encodings.cp437",
+    "collections",
+    "ctypes",
+    "functools",
+    "importlib",
+    "pathlib",
+    "types",
+    "warnings",
+}
 PATTERNS = {"enum", "re", "signal"}
 # What unpacks a wheel.
 INSTALLING = {"installer", "zipfile"}
@@ -137,7 +147,15 @@ def test_building_imports_what_it_needs(
     source = make_project(tmp_path / "source", requires=["tiny_backend>=1,<2", "other>=2.0"])
     words = ("--python", venv.python, "--no-deps", "--no-index", "--find-links", house, source)
     needed = {"build", "json", "subprocess", "threading", *INSTALLING}
-    needed |= {"collections", "functools", "importlib", "types", "typing", "warnings"}  # of these
+    needed |= {
+        "collections",
+        "contextlib",
+        "functools",
+        "importlib",
+        "types",
+        "typing",
+        "warnings",
+    }  # of these
     more = {"datetime", "locale", "packaging.requirements", "packaging.specifiers", "selectors"}
     for scripts in ({"configparser", "shlex"}, set[str]()):  # those of the backend, the first time
         found = imported(terminal, console_script("sage-pip-install"), *words)

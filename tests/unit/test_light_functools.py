@@ -1,16 +1,13 @@
-"""What stands for ``functools`` and ``contextlib`` behaves as they do."""
+"""What stands for ``functools`` behaves as it does."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from sagepip.ground import light_contextlib, light_functools
+from sagepip.ground import light_functools
 
 
 @pytest.mark.parametrize("module", [functools, light_functools])
@@ -63,43 +60,3 @@ def test_like_the_standard_library(module: Any) -> None:
     assert (other_plain.__name__, other_plain.__doc__) == ("plain", "Say it.")
     assert other_plain.__module__ == __name__
     assert other_plain.__wrapped__ is plain
-
-
-def test_contextlib_is_itself() -> None:
-    """It is the standard library's own."""
-    for name in light_contextlib.__all__:
-        assert getattr(light_contextlib, name) is getattr(contextlib, name)
-
-
-ALONE = """
-import sys
-from sagepip.ground import light_contextlib
-assert "functools" not in sys.modules, "functools"
-import contextlib
-@contextlib.contextmanager
-def manager(x: int):
-    "A doc."
-    yield x + 1
-assert (manager.__name__, manager.__doc__) == ("manager", "A doc.")
-with manager(1) as given:
-    assert given == 2
-@manager(1)
-def decorated():
-    return 5
-assert (decorated(), decorated.__name__) == (5, "decorated")
-done = []
-with contextlib.ExitStack() as stack:
-    stack.callback(done.append, 1)
-    stack.enter_context(manager(2))
-    stack.push(lambda *_: done.append(2))
-assert done == [2, 1], done
-assert contextlib.AbstractContextManager[int]
-import collections, functools, types
-assert functools.lru_cache and collections.deque and types.MethodType
-assert functools.wraps.__module__ == "functools"
-"""
-
-
-def test_without_what_it_imports() -> None:
-    """All of it works with the stand-ins, which nobody else gets to see."""
-    subprocess.run([sys.executable, "-c", ALONE], check=True)

@@ -59,6 +59,7 @@ def test_as_the_interpreter_finds_them(package: Path, name: str) -> None:
 def test_all_of_ours() -> None:
     """So do all modules that are loaded here."""
     home = os.path.dirname(sagepip.__file__)
+    py_compile.compile(os.path.join(home, "ground", "errors.py"), doraise=True)
     ours, theirs = same("sagepip.ground.errors", [os.path.join(home, "ground")])
     assert ours == theirs
     assert "SagepipError" in str(ours["names"])
@@ -146,3 +147,160 @@ def test_a_change_of_a_module_is_seen(tmp_path: Path) -> None:
     # What else says where bytecode is.
     assert shown(tmp_path, "-O") == "0 SourceFileLoader 22"
     assert shown(tmp_path, PYTHONPYCACHEPREFIX=str(tmp_path / "x")) == "0 SourceFileLoader 22"
+
+
+def run_package(directory: Path, files: dict[str, str], code: str) -> list[str]:
+    """Make modules of a copy of sagepip, with bytecode, and run a program; return its lines."""
+    home = directory / "copy"
+    (home / "sagepip" / "ground").mkdir(parents=True)
+    ground = Path(sagepip.__file__).parent / "ground"
+    files = {
+        "__init__": "",
+        "ground/__init__": "",
+        "ground/own_modules": (ground / "own_modules.py").read_text(),
+        "part/__init__": "",
+        **files,
+    }
+    for name, content in files.items():
+        path = home / "sagepip" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+        py_compile.compile(str(path))  # one that does not compile has none
+    begin = f"""
+import sys
+sys.path.insert(0, {str(home)!r})
+from sagepip.ground.own_modules import find_own_modules_quickly
+find_own_modules_quickly()
+import sagepip.part
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", begin + code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+LINE = "from sagepip.part import log\n"
+LOG = "said = []\n"
+TOLD = """
+from sagepip.part import log
+print(*log.said)
+"""
+
+
+def saying(name: str, *first: str, after: str = "") -> str:
+    """Return a module that imports others, and then says its name."""
+    lines = [LINE, *(f"from sagepip.part.{one} import VALUE as {one}\n" for one in first)]
+    return f"{''.join(lines)}log.said.append({name!r})\nVALUE = {name!r}\n{after}"
+
+
+def test_what_is_imported_is_loaded_first(tmp_path: Path) -> None:
+    """Each once, before who imports it, and as the interpreter would have left it."""
+    files = {"part/log": LOG, "part/c": saying("c"), "part/b": saying("b", "c")}
+    files["part/a"] = saying("a", "b", "c")
+    show = """
+import sagepip.part.a as a, sagepip.part.c as c, importlib, pickle
+print(a.b, a.c, sagepip.part.c is sys.modules["sagepip.part.c"] is c)
+from importlib.machinery import PathFinder
+spec = PathFinder.find_spec("sagepip.part.c", sagepip.part.__path__)
+print(c.__file__ == spec.origin, c.__cached__ == spec.cached, c.__package__ == "sagepip.part")
+print(c.__spec__ == spec or (c.__spec__.origin, c.__spec__.name) == (spec.origin, spec.name))
+print(c.__loader__ is c.__spec__.loader, c.__name__, hasattr(c, "__path__"))
+print(c.__spec__.loader.get_source("sagepip.part.c").count("VALUE"))
+try:
+    from sagepip.part.c import absent
+except ImportError as error:
+    print(error.name)
+print(importlib.reload(c) is c, len(log.said))
+"""
+    assert run_package(tmp_path, files, "import sagepip.part.a" + TOLD + show) == [
+        "c b a",
+        "b c True",
+        "True True True",
+        "True",
+        "True sagepip.part.c False",
+        "1",
+        "sagepip.part.c",
+        "True 4",
+    ]
+
+
+def test_what_type_checkers_import_is_not(tmp_path: Path) -> None:
+    """What stands below TYPE_CHECKING is for them alone; nor is what a function imports."""
+    checked = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from sagepip.part import b\n"
+    inside = "def f():\n    from sagepip.part.b import VALUE\n"
+    files = {"part/log": LOG, "part/b": saying("b"), "part/a": saying("a", after=checked + inside)}
+    code = "import sagepip.part.a" + TOLD + "print('sagepip.part.b' in sys.modules)"
+    assert run_package(tmp_path, files, code) == ["a", "False"]
+
+
+CIRCLES = {
+    "from": "from sagepip.part.b import VALUE as b\n",
+    "whole": "import sagepip.part.b\n",
+}
+
+
+@pytest.mark.parametrize("circle", CIRCLES)
+@pytest.mark.parametrize("begin", ["a", "c"])
+def test_a_circle_is_as_the_interpreter_has_it(tmp_path: Path, circle: str, begin: str) -> None:
+    """Every module runs once, and one may import what another has said before it imports it."""
+    files = {"part/log": LOG, "part/b": saying("b", "a"), "part/c": saying("c", "a")}
+    files["part/a"] = LINE + "VALUE = 'a'\n" + CIRCLES[circle] + "log.said.append('a')\n"
+    plain = (
+        "from sagepip.ground.own_modules import OwnModules\nOwnModules._load = lambda *_: None\n"
+    )
+    code = f"import sagepip.part.{begin}" + TOLD
+    for number, program in enumerate((code, plain + code)):
+        (told,) = run_package(tmp_path / str(number), files, program)
+        assert sorted(told.split()) == sorted({"a", "b", begin}), number
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("1 / 0\n", "ZeroDivisionError"),
+        ("import sagepip.part.absent\n", "ModuleNotFoundError"),
+        ("def f(:\n", "SyntaxError"),
+    ],
+)
+def test_one_that_fails(tmp_path: Path, content: str, error: str) -> None:
+    """It fails where it is imported, and can be caught there."""
+    files = {"part/log": LOG, "part/bad": content}
+    files["part/a"] = (
+        LINE + "log.said.append('begun')\ntry:\n    import sagepip.part.bad\n"
+        "except Exception as error:\n    log.said.append(type(error).__name__)\n"
+    )
+    code = "import sagepip.part.a" + TOLD + "print('sagepip.part.bad' in sys.modules)"
+    assert run_package(tmp_path, files, code) == [f"begun {error}", "False"]
+
+
+def test_an_interrupt_ends_it(tmp_path: Path) -> None:
+    """It is not an error of the module."""
+    files = {
+        "part/log": LOG,
+        "part/bad": LINE + "log.said.append('bad')\nraise KeyboardInterrupt\n",
+    }
+    files["part/a"] = "import sagepip.part.bad\n"
+    code = """
+try:
+    import sagepip.part.a
+except KeyboardInterrupt:
+    left = [one for one in ("sagepip.part.a", "sagepip.part.bad") if one in sys.modules]
+    print("interrupted", left)
+"""
+    assert run_package(tmp_path, files, code + TOLD) == ["interrupted []", "bad"]
+
+
+def test_not_beside_other_threads(tmp_path: Path) -> None:
+    """They could meet a module that is half loaded; the interpreter has locks for that."""
+    files = {"part/log": LOG, "part/b": saying("b"), "part/a": saying("a", "b")}
+    code = """
+import threading
+stop = threading.Event()
+threading.Thread(target=stop.wait).start()
+from sagepip.ground.own_modules import OwnModules
+OwnModules._load = None
+import sagepip.part.a
+stop.set()
+"""
+    assert run_package(tmp_path, files, code + TOLD) == ["b a"]

@@ -9,10 +9,14 @@ TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from json.encoder import encode_basestring_ascii as _quoted
 else:
-    try:
-        from _json import encode_basestring_ascii as _quoted
-    except ImportError:
-        from json.encoder import encode_basestring_ascii as _quoted
+
+    def _quoted(text):
+        if str.isascii(text) and text.isprintable() and '"' not in text and "\\" not in text:
+            return f'"{text}"'
+        from json.encoder import encode_basestring_ascii
+
+        return encode_basestring_ascii(text)
+
 
 _WORDS = {True: "true", False: "false", None: "null"}
 

@@ -91,41 +91,80 @@ else:
         """Make a data class of a class: see :func:`dataclasses.dataclass`."""
         if cls is None:
             return lambda made: dataclass(made, frozen=frozen)
+        own = cls.__dict__
+        given = {}
+        for name in cls.__annotations__:
+            if name in own:
+                value = given[name] = own[name]
+                if value.__class__ is _Specifier:
+                    if value.default is _MISSING:
+                        delattr(cls, name)
+                    else:
+                        setattr(cls, name, value.default)
+        cls._light_given = given
+        for name, found_when_used in _FOUND_WHEN_USED:
+            setattr(cls, name, found_when_used)
+        cls.__dataclass_fields__ = _STANDARD_FIELDS
+        for name, method in _FROZEN if frozen else _MUTABLE:
+            if name not in own or name in _FORBIDDEN:
+                setattr(cls, name, method)
+        return cls
+
+    class _FoundWhenUsed:
+        """What follows from the fields of a class; many a class is never used.
+
+        It stands in the class until it is asked for.
+        """
+
+        def __init__(self, name):
+            self._name = name
+
+        def __get__(self, _obj, cls):
+            _describe(cls)
+            return getattr(cls, self._name)
+
+    def _describe(cls):
+        """Find out the fields of a class, and of those that it is derived from."""
+        for one in reversed(cls.__mro__):
+            if "_light_given" in one.__dict__:
+                _describe_own(one)
+
+    def _describe_own(cls):
+        given = cls._light_given
+        del cls._light_given
         known = {}
         for base in reversed(cls.__mro__[1:]):
             known |= {one.name: one for one in base.__dict__.get("_light_fields", ())}
         for name, kind in cls.__annotations__.items():
             if str(kind).startswith("ClassVar"):
                 continue
-            given = cls.__dict__.get(name, _MISSING)
-            if isinstance(given, _Specifier):
-                known[name] = _Field(name, *given)
-                if given.default is _MISSING:
-                    delattr(cls, name)
-                else:
-                    setattr(cls, name, given.default)
+            value = given.get(name, _MISSING)
+            if value.__class__ is _Specifier:
+                known[name] = _Field(name, *value)
             else:
-                known[name] = _Field(name, given, None, True, True)
+                known[name] = _Field(name, value, None, True, True)
         own = tuple(known.values())
         cls._light_fields = own
-        cls._light_names = tuple(known)
+        cls._light_names = cls.__match_args__ = tuple(known)
         cls._light_free = frozenset(known)
         cls._light_defaults = {one.name: one.default for one in own if one.default is not _MISSING}
         cls._light_factories = tuple((one.name, one.factory) for one in own if one.factory)
         cls._light_has_more = hasattr(cls, "__post_init__")
         cls._light_compared = tuple(one.name for one in own if one.compare)
-        cls.__match_args__ = cls._light_names
-        cls.__dataclass_fields__ = _StandardFields()
-        methods = [_init, _eq, _repr]
-        if frozen:
-            methods += [_hash, _setattr, _delattr]
-        else:
-            cls.__hash__ = None
-        for method in methods:
-            name = f"__{method.__name__.strip('_')}__"
-            if method is _setattr or method is _delattr or name not in cls.__dict__:
-                setattr(cls, name, method)
-        return cls
+
+    _FOUND_WHEN_USED = [
+        (name, _FoundWhenUsed(name))
+        for name in (
+            "__match_args__",
+            "_light_compared",
+            "_light_defaults",
+            "_light_factories",
+            "_light_fields",
+            "_light_free",
+            "_light_has_more",
+            "_light_names",
+        )
+    ]
 
     def fields(of):
         """Return the fields: of each the name (see :func:`dataclasses.fields`)."""
@@ -150,6 +189,8 @@ else:
                 ],
             )
             return made.__dataclass_fields__
+
+    _STANDARD_FIELDS = _StandardFields()
 
     def _init(self, /, *args, **kwargs):
         values = self.__dict__
@@ -207,6 +248,16 @@ else:
 
     def _delattr(_self, name):
         raise AttributeError(f"cannot delete field {name!r}")
+
+    _ALWAYS = (("__init__", _init), ("__eq__", _eq), ("__repr__", _repr))
+    _FORBIDDEN = frozenset({"__setattr__", "__delattr__"})
+    _FROZEN = (
+        *_ALWAYS,
+        ("__hash__", _hash),
+        ("__setattr__", _setattr),
+        ("__delattr__", _delattr),
+    )
+    _MUTABLE = (*_ALWAYS, ("__hash__", None))
 
 
 __all__ = ["NamedTuple", "dataclass", "field", "fields", "replace"]

@@ -9,7 +9,6 @@ from sagepip.ground import interpreter_probe
 from sagepip.ground.errors import TargetError
 from sagepip.ground.light_dataclass import dataclass, field, replace
 from sagepip.ground.light_functools import cached_property, partial
-from sagepip.ground.sibling_environment import describe_sibling
 from sagepip.ground.timing import phase
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -164,6 +163,8 @@ class TargetPython:
         """
         if _same_interpreter(executable):
             return cls.running
+        from sagepip.ground.sibling_environment import describe_sibling
+
         sibling = describe_sibling(executable)
         if sibling is not None:
             return partial(cls._from_description, sibling, is_running=False)

@@ -22,7 +22,6 @@ from sagepip.operations.hash_checks import (
     lines_of,
     requirement_line,
 )
-from sagepip.operations.needed import headers_of, needed_files
 from sagepip.operations.report import UnchangedEntry
 from sagepip.operations.request import InstallRequest, MissingDependencies
 from sagepip.operations.targets import NamedRequirement, SourceArchive, SourceDirectory, WheelFile
@@ -230,6 +229,8 @@ class CandidateCollector:
         request = self._request
         if not self._is_unseen or request.force_reinstall or request.ignore_installed:
             return files
+        from sagepip.operations.needed import needed_files
+
         return needed_files(
             files,
             [] if self._no_deps else [(one.metadata.headers, one.extras) for one in direct],
@@ -253,6 +254,8 @@ class CandidateCollector:
         coming = [(one.metadata.headers, one.metadata.label, one.extras) for one in direct]
         own = {canonical_name(one.metadata.name) for one in direct}
         for file in files:
+            from sagepip.operations.needed import headers_of
+
             name = canonical_name(file.name)
             if name not in own:
                 label = f"{file.name} {file.version}"

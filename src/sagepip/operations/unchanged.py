@@ -7,7 +7,6 @@ import stat
 import zlib
 
 from sagepip.ground.errors import ConflictError, TargetError
-from sagepip.ground.ini_text import read_sections
 from sagepip.ground.project_names import canonical_name
 from sagepip.staging.hashing import Hasher, hash_of
 from sagepip.staging.wheel import UNREADABLE, WheelMetadata, read_text
@@ -86,6 +85,8 @@ def _script_names(wheel: WheelMetadata, archive: zipfile.ZipFile) -> set[str]:
     name = f"{wheel.dist_info}/entry_points.txt"
     if name not in archive.namelist():
         return set()
+    from sagepip.ground.ini_text import read_sections
+
     try:
         sections = read_sections(read_text(wheel.path, archive, name))
     except ValueError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from sagepip.ground import console
 from sagepip.ground.errors import TargetError
 from sagepip.ground.headers import Headers
-from sagepip.ground.ini_text import read_sections
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
@@ -206,6 +205,10 @@ def check_scripts(wheel: str, entry_points: str) -> list[EntryPoint]:
     Raises:
         TargetError: see above, or the file cannot be parsed.
     """
+    if not entry_points:
+        return []
+    from sagepip.ground.ini_text import read_sections
+
     try:
         sections = read_sections(entry_points)
     except ValueError as error:

@@ -11,6 +11,7 @@ import posixpath
 
 from sagepip.ground.deferred_modules import DeferredModules, deferred_call
 from sagepip.ground.headers import Headers
+from sagepip.ground.light_contextlib import contextmanager
 from sagepip.ground.light_dataclass import dataclass, field
 from sagepip.ground.light_functools import cached_property
 from sagepip.ground.light_typing import BinaryIO, cast
@@ -58,6 +59,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     # Made here for the names of wheels and of objects, which the gate has looked at.
     "collections": {"namedtuple": deferred_call("collections", "namedtuple")},
     "collections.abc": vars(_collections_abc),
+    "contextlib": {"contextmanager": contextmanager},
     "configparser": {"ConfigParser": None},
     "csv": {},
     "dataclasses": {"dataclass": dataclass, "field": field},

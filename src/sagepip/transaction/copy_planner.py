@@ -7,7 +7,7 @@ import os
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import can_exchange, is_real_directory
 from sagepip.transaction.covered import CoveredDirectories
-from sagepip.transaction.planner import Observation, Planner
+from sagepip.transaction.planner import Planner
 from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.replacements import WholeTree
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea
@@ -15,6 +15,8 @@ from sagepip.transaction.staging_area import StagedDistribution, StagingArea
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sagepip.transaction.planner import Observation
 
 
 class CopyPlanner(Planner):

@@ -11,7 +11,6 @@ import os
 
 from sagepip.ground.errors import LockError
 from sagepip.ground.light_contextlib import contextmanager
-from sagepip.transaction.command_lock import CommandLock
 from sagepip.transaction.inherited_lock import find_inherited, refuse_exclusive
 from sagepip.transaction.lock_files import LockFiles
 
@@ -64,5 +63,7 @@ def outer_lock(timeout: float | None, since: float) -> Iterator[None]:
     if files is None:
         yield
         return
+    from sagepip.transaction.command_lock import CommandLock
+
     with CommandLock(files, shared=False).hold(timeout, since, inheritable=False):
         yield

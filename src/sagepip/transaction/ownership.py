@@ -11,7 +11,6 @@ from sagepip.ground.errors import ConflictError
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.ground.removing import KnownDirectory
 from sagepip.transaction.installed import InstalledDistribution, list_installed
-from sagepip.transaction.marked_scripts import marked_scripts
 from sagepip.transaction.record import RecordRow, recorded_path
 from sagepip.transaction.steps import DirectoryStamp
 from sagepip.transaction.territory import OutOfBounds, Territory
@@ -43,6 +42,8 @@ def owned_files(distribution: InstalledDistribution, territory: Territory) -> se
     """
     label = distribution.label
     if distribution.is_link:
+        from sagepip.transaction.marked_scripts import marked_scripts
+
         source = distribution.linked_directory or "nowhere"
         console.detail(f"{label} is a development installation of {source}")
         marked = marked_scripts(territory.scripts_root, distribution.name)

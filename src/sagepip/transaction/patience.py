@@ -8,7 +8,6 @@ from sagepip.ground import console, timing
 from sagepip.ground.errors import LockTimeout
 from sagepip.transaction.flock import try_lock, wait_bounded
 from sagepip.transaction.lock_files import LockFiles
-from sagepip.transaction.lock_view import look_at
 
 _REMINDER_SECONDS = 60.0
 
@@ -80,5 +79,7 @@ class Patience:
     def _who(self) -> str:
         if self.inside:
             return "held by another command under sage-pip-lock"
+        from sagepip.transaction.lock_view import look_at
+
         view = look_at(self._files)
         return str(view) if view.held else "held by another process"

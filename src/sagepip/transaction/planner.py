@@ -28,34 +28,21 @@ from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.exchanging import exchange
 from sagepip.transaction.installed import InstalledDistribution
 from sagepip.transaction.observation import SiteObservation, renewed
-from sagepip.transaction.obstacles import in_the_way, is_followed_link, may_overwrite
-from sagepip.transaction.ownership import (
-    OwnedTree,
-    bytecode_source,
-    same_content,
-    walk_owned,
-)
+from sagepip.transaction.ownership import OwnedTree, bytecode_source, same_content, walk_owned
 from sagepip.transaction.phases import Phase, PhasedSteps
-from sagepip.transaction.prefix_observation import PrefixObservation
 from sagepip.transaction.removal import Removal, directories_above
 from sagepip.transaction.replacements import Replacements, WholeTree
 from sagepip.transaction.staging_area import StagedDistribution, StagingArea, StagingRoot
-from sagepip.transaction.steps import (
-    Place,
-    Plan,
-    Relied,
-    Retire,
-    Step,
-    Swap,
-    Unchanged,
-)
+from sagepip.transaction.steps import Place, Plan, Relied, Retire, Step, Swap, Unchanged
 from sagepip.transaction.taking_apart import moves_whole, retire_metadata, take_apart
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Observation = SiteObservation | PrefixObservation
+    from sagepip.transaction.prefix_observation import PrefixObservation
+
+    Observation = SiteObservation | PrefixObservation
 
 
 class Planner:
@@ -337,12 +324,18 @@ class Planner:
         return os.path.lexists(source) and same_content(self._area.staged_path(source), source)
 
     def _is_followed_link(self, live: str, found: os.stat_result) -> bool:
+        from sagepip.transaction.obstacles import is_followed_link
+
         return is_followed_link(live, found, self._territory, self._old)
 
     def _may_overwrite(self, live: str) -> bool:
+        from sagepip.transaction.obstacles import may_overwrite
+
         return may_overwrite(live, self._territory, self._overwrite)
 
     def _refuse(self, live: str) -> None:
+        from sagepip.transaction.obstacles import in_the_way
+
         shared = self._seen.shared if self._seen else {}
         raise in_the_way(live, shared, self._metadata_directories)
 

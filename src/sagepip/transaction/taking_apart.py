@@ -10,7 +10,6 @@ import os
 from itertools import chain
 
 from sagepip.ground.filesystem import is_real_directory
-from sagepip.ground.mounts import is_mounted_below
 from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import DirectoryStamp, RemoveDirectory, Retire
@@ -33,6 +32,8 @@ def moves_whole(area: StagingArea, stamps: Sequence[DirectoryStamp]) -> bool:
     """
     if not area.can_move(stamps[0].path):
         return False
+    from sagepip.ground.mounts import is_mounted_below
+
     # A mount below would go along into the trash, and what is in it be removed there.
     if is_mounted_below(stamps[0].path) is False:
         return True

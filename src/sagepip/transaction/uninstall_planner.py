@@ -9,8 +9,7 @@ from sagepip.ground.filesystem import identity
 from sagepip.transaction.departing import DepartingDirectories
 from sagepip.transaction.easy_install import forget_links
 from sagepip.transaction.installed import InstalledDistribution
-from sagepip.transaction.observation import SiteObservation, renewed
-from sagepip.transaction.prefix_observation import PrefixObservation
+from sagepip.transaction.observation import renewed
 from sagepip.transaction.removal import Removal
 from sagepip.transaction.staging_area import StagingArea
 from sagepip.transaction.steps import Plan, Retire
@@ -19,6 +18,9 @@ from sagepip.transaction.taking_apart import moves_whole, retire_metadata
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from sagepip.transaction.observation import SiteObservation
+    from sagepip.transaction.prefix_observation import PrefixObservation
 
 
 class UninstallPlanner:

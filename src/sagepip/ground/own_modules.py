@@ -1,4 +1,4 @@
-"""Finds the modules of sagepip where they are, without a search, and loads them without ceremony.
+"""Finds modules of sagepip, and of ``installer``, without a search; loads them without ceremony.
 
 To import a module, the interpreter asks one finder after another, and the one that knows compares
 the directory with a list that it keeps, tries suffixes, reads, and checks, in a dozen functions in
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 else:
     ModuleType = type(sys)
 
-_PACKAGE = "sagepip."
+_OWN = "sagepip."
+# All of this library is imported, module by module.
+_PACKAGES = (_OWN, "installer.")
 # Of the bytecode of a source that is told by time and size (PEP 552).
 _HEAD = MAGIC_NUMBER + bytes(4)
 _HEAD_BYTES = 16
@@ -71,7 +73,7 @@ class OwnModules:
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where a module is; None to leave it to others (see :mod:`importlib.abc`)."""
-        if not name.startswith(_PACKAGE) or path is None or len(path) != 1:
+        if not name.startswith(_PACKAGES) or path is None or len(path) != 1:
             return None
         loader = self._find(name, path[0])
         if loader is None:
@@ -130,7 +132,7 @@ class OwnModules:
         for name in code.co_names:
             if name == _END_OF_IMPORTS:
                 break  # what comes then is imported by type checkers alone
-            if name not in modules and name.startswith(_PACKAGE):
+            if name not in modules and name.startswith(_PACKAGES):
                 self._load(name)
 
     def _load(self, name: str) -> None:
@@ -147,7 +149,7 @@ class OwnModules:
             self._load_first(loader.code)
             if name in sys.modules:
                 return
-            module = sys.modules[name] = _Module(name)
+            module = sys.modules[name] = _made(name)
             module.__dict__.update(
                 __file__=loader.path,
                 __cached__=loader.bytecode,
@@ -171,10 +173,16 @@ class _Module(ModuleType):
     """A module that says at once that it has no attribute.
 
     ``from MODULE import NAME`` asks it for ``__path__`` first, and one of the interpreter's own
-    kind answers with two messages that nobody reads, and that take longer than the import.
+    kind answers with two messages that nobody reads, and that take longer than the import. (It has
+    no use for a function ``__getattr__``.)
     """
 
     __getattribute__ = object.__getattribute__
+
+
+def _made(name: str) -> ModuleType:
+    """Return a new module, as yet empty."""
+    return _Module(name) if name.startswith(_OWN) else ModuleType(name)
 
 
 class _Loader(SourceFileLoader):
@@ -209,7 +217,7 @@ class _Loader(SourceFileLoader):
         return made
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self.loaded or _Module(spec.name)
+        return self.loaded or _made(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         if module is not self.loaded:

@@ -8,12 +8,13 @@ import time
 
 from sagepip.ground import console
 from sagepip.ground.filesystem import place
-from sagepip.ground.site_names import CLOCK_TICK_SECONDS, is_young
 from sagepip.transaction.steps import DirectoryStamp
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_CLOCK_TICK_SECONDS = 0.02
 
 
 class CoveredDirectories:
@@ -106,12 +107,11 @@ def _list(directory: str) -> list[os.DirEntry[str]]:
 def _settled(directory: str) -> DirectoryStamp | None:
     """Return the stamp of a directory, whose change from now on will show in it."""
     while True:
-        begun = time.time()
         stamp = DirectoryStamp.of(directory)
         # A change within the clock tick of the last one would not show in the time.
-        if stamp is None or not is_young(stamp.modified / 1e9, begun):
+        if stamp is None or not 0 <= time.time() - stamp.modified / 1e9 < _CLOCK_TICK_SECONDS:
             return stamp
-        time.sleep(CLOCK_TICK_SECONDS)
+        time.sleep(_CLOCK_TICK_SECONDS)
 
 
 def _attributes(path: str) -> tuple[int, int, int, int, dict[str, bytes]]:

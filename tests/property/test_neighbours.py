@@ -86,3 +86,43 @@ def test_lists_of_pip_need_no_thorough_look(
     paths = {str(tmp_path / "a.py"), str(tmp_path / "b.py")}
     found = neighbours.listed_by(scan_metadata([str(tmp_path)]), paths)
     assert found == {str(tmp_path / "a.py"): "other 1"}
+
+
+@pytest.mark.parametrize("most", [4, 9, 13, 1 << 16])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_lists_are_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, end: str
+) -> None:
+    """However long a list is, and however little of it one call gives; its last line may be open.
+
+    Some file systems give less than there is: some blocks, or what ends within a line.
+    """
+    (tmp_path / "other-1.dist-info").mkdir()
+    (tmp_path / "other-1.dist-info" / "RECORD").write_text(f"one.py,,\ntwo.py,,\na.py,,{end}")
+    read = os.read
+    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 9)
+    monkeypatch.setattr(os, "read", lambda one, count: read(one, min(count, most)))
+    paths = {str(tmp_path / "a.py"), str(tmp_path / "b.py")}
+    found = neighbours.listed_by(scan_metadata([str(tmp_path)]), paths)
+    assert found == {str(tmp_path / "a.py"): "other 1"}
+
+
+@pytest.mark.parametrize("kind", ["absent", "empty", "directory", "pipe", "link to nothing"])
+def test_broken_neighbour_lists_nothing(tmp_path: Path, kind: str) -> None:
+    """And stands in nobody's way: not the next one's, and nobody waits for it."""
+    for name in ("a-1", "b-1", "c-1"):
+        (tmp_path / f"{name}.dist-info").mkdir()
+    record = tmp_path / "b-1.dist-info" / "RECORD"
+    if kind == "empty":
+        record.touch()
+    elif kind == "directory":
+        record.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(record)
+    elif kind == "link to nothing":
+        record.symlink_to("nothing")
+    for name in ("a", "c"):
+        (tmp_path / f"{name}-1.dist-info" / "RECORD").write_text(f"{name}.py,,\n")
+    paths = {str(tmp_path / f"{name}.py") for name in "abcd"}
+    found = neighbours.listed_by(scan_metadata([str(tmp_path)]), paths)
+    assert found == {str(tmp_path / "a.py"): "a 1", str(tmp_path / "c.py"): "c 1"}

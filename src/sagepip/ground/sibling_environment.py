@@ -12,6 +12,7 @@ import sys
 import sysconfig
 
 from sagepip.ground import interpreter_probe
+from sagepip.ground.site_names import site_names
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ def _is_ours(executable: str, prefix: str) -> bool:
 
 def _may_add_paths(site: str) -> bool:
     """Whether something in a site directory may add directories of distributions to the path."""
-    # Most names of a large site are told apart without a call for each.
-    names = [one for one in os.listdir(site) if one.endswith(".pth") or one[:1] == "s"]
+    names = site_names(os.path.realpath(site)).startup
     return any(_may_add_path(os.path.join(site, name), name) for name in names)
 
 

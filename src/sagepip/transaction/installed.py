@@ -10,10 +10,10 @@ from sagepip.ground.headers import Headers
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.site_names import Entry
 from sagepip.transaction.metadata_names import (
-    Entry,
     MetadataNames,
-    candidates_filter,
+    candidates,
     in_order,
     scan_metadata,
 )
@@ -192,11 +192,10 @@ def select_installed(
     """
     if not names:
         return []
-    may_be = candidates_filter(names)
     found = [
         installed_at(directory, resolved, entry)
         for directory, resolved, entries in scanned
-        for entry in in_order([one for one in entries if may_be(one[0])])
+        for entry in in_order(candidates(entries, names))
     ]
     return [one for one in found if one.name in names]
 

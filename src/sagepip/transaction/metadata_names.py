@@ -6,19 +6,16 @@ import os
 
 from sagepip.ground.light_dataclass import NamedTuple
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.site_names import METADATA, Entry, site_names
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
-METADATA = (".dist-info", ".egg-info", ".egg-link")
 # With more of them reading every name in full is quicker.
 _MOST_NAMES = 40
 # NAME-VERSION.dist-info has two dashes. A name with more may be read otherwise than it looks.
 _PLAIN_DASHES = 2
-
-Entry = tuple[str, int]
-"""The name and the inode of one metadata directory or file."""
 
 
 class MetadataNames(NamedTuple):
@@ -47,16 +44,9 @@ def scan_metadata(directories: Iterable[str]) -> list[MetadataNames]:
         if resolved in found:
             continue
         try:
-            with os.scandir(resolved) as entries:
-                # What begins with ~ is what pip has put aside.
-                named = [
-                    (entry.name, entry.inode())
-                    for entry in entries
-                    if entry.name.endswith(METADATA) and entry.name[0] != "~"
-                ]
+            found[resolved] = MetadataNames(directory, resolved, site_names(resolved).metadata)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        found[resolved] = MetadataNames(directory, resolved, named)
     return list(found.values())
 
 
@@ -68,23 +58,25 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda one: (one[0].endswith(METADATA[2]), one))
 
 
-def candidates_filter(names: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether the name of metadata may be that of one of some projects.
-
-    It is to be quick, and says yes where the name must be looked at closely.
+def candidates(entries: Collection[Entry], names: Collection[str]) -> Collection[Entry]:
+    """Return which entries may be metadata of one of some projects: to be looked at closely.
 
     Args:
+        entries: of a site; there may be thousands.
         names: canonical names.
     """
     wanted = set(names)
     if len(wanted) > _MOST_NAMES:
-        return lambda _: True
+        return entries
     # Most names are told apart by their first letter.
     begins = {letter for one in wanted for letter in (one[:1], one[:1].upper())} | set("-_.")
+    near = [
+        one
+        for one in entries
+        if one[0][0] in begins or one[0].count("-") > _PLAIN_DASHES or not one[0].isascii()
+    ]
 
     def may_be(name: str) -> bool:
-        if name[0] not in begins:
-            return name.count("-") > _PLAIN_DASHES or not name.isascii()
         if name.count("-") > _PLAIN_DASHES or not name.isascii():
             return True
         spelt = canonical_name(name)
@@ -94,4 +86,4 @@ def candidates_filter(names: Iterable[str]) -> Callable[[str], bool]:
             for one in wanted
         )
 
-    return may_be
+    return [one for one in near if may_be(one[0])]

@@ -12,8 +12,9 @@ import os
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.filesystem import open_regular
 from sagepip.ground.light_functools import cached_property
+from sagepip.ground.site_names import Entry
 from sagepip.transaction.installed import InstalledDistribution, installed_at
-from sagepip.transaction.metadata_names import Entry, MetadataNames
+from sagepip.transaction.metadata_names import MetadataNames
 from sagepip.transaction.record import recorded_path
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -26,6 +27,9 @@ _DIST_INFO = ".dist-info"
 # As many lists as are searched at once, and as much of one as is read at once.
 _LISTS = 128
 _READ_BYTES = 1 << 16
+# What is no block and ends with a line is all there is. Few file systems give less than there is,
+# and those give blocks.
+_BLOCK_BYTES = 512
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 # With more the search takes longer than a look at every list.
 _MOST_MARKS = 64
@@ -43,23 +47,24 @@ def listed_by(neighbours: Iterable[MetadataNames], paths: Collection[str]) -> di
         paths: resolved live paths.
     """
     found: dict[str, str] = {}
-    if not paths:
-        return found
-    for directory, resolved, entries in neighbours:
+    for directory, resolved, entries in neighbours if paths else ():
+        if not entries:
+            continue
         wanted = _Wanted(paths, resolved)
-        recent = [one for one in entries if one[0].endswith(_DIST_INFO)]
+        recent = [one for one in entries if one[0][-10:] == _DIST_INFO]
         for start in range(0, len(recent), _LISTS):
             lists = _read_records(resolved, recent[start : start + _LISTS])
             if lists and wanted.may_be_in(_as_lines(*(data for _, data in lists))):
                 for entry, data in lists:
                     one = installed_at(directory, resolved, entry)
                     found |= wanted.found_in(one, _as_lines(data))
-        for entry in entries:
-            if entry[0].endswith(".egg-info"):
-                one = installed_at(directory, resolved, entry)
-                old_list = _read_whole(os.path.join(one.metadata_path, one.list_name))
-                if old_list is not None:
-                    found |= wanted.found_in(one, _as_lines(old_list))
+        for entry in entries if len(recent) < len(entries) else ():
+            if not entry[0].endswith(".egg-info"):
+                continue
+            one = installed_at(directory, resolved, entry)
+            old_list = _read_whole(os.path.join(one.metadata_path, one.list_name))
+            if old_list is not None:
+                found |= wanted.found_in(one, _as_lines(old_list))
     return found
 
 
@@ -81,7 +86,7 @@ class _Wanted:
         """Return bytes of which one is in each list that has one of the paths in normal form."""
         prefix, skipped = self._prefix, len(self._prefix)
         below = [path[skipped:] for path in self._paths if path.startswith(prefix)]
-        marks = {"\n" + top + end for top, end in {one.partition("/")[:2] for one in below}}
+        marks = {"\n" + top for top in {one[: one.find("/") + 1] or one for one in below}}
         # The bytecode of single modules shares one directory.
         if "\n__pycache__/" in marks:
             marks.remove("\n__pycache__/")
@@ -184,12 +189,14 @@ def _read_records(resolved: str, entries: Sequence[Entry]) -> list[tuple[Entry, 
                 continue
             try:
                 data = os.read(descriptor, _READ_BYTES)
-                rest = os.read(descriptor, 1) if data else b""
             except OSError:
                 continue  # a directory, or a pipe that somebody writes to
             finally:
                 os.close(descriptor)
-            whole = data if not rest else _read_whole(os.path.join(resolved, path))
+            if len(data) % _BLOCK_BYTES and data[-1:] == b"\n":
+                found.append((entry, data))
+                continue
+            whole = _read_whole(os.path.join(resolved, path))
             if whole is not None:
                 found.append((entry, whole))
     finally:

@@ -7,6 +7,7 @@ import time
 
 from sagepip.ground import console
 from sagepip.ground.project_names import canonical_name
+from sagepip.ground.site_names import CLOCK_TICK_SECONDS, is_young
 from sagepip.transaction.installed import (
     InstalledDistribution,
     installed_at,
@@ -14,7 +15,7 @@ from sagepip.transaction.installed import (
 )
 from sagepip.transaction.metadata_names import MetadataNames, scan_metadata
 from sagepip.transaction.neighbours import listed_by
-from sagepip.transaction.ownership import CLOCK_TICK_SECONDS, owned_files
+from sagepip.transaction.ownership import owned_files
 from sagepip.transaction.steps import DirectoryStamp, Plan
 from sagepip.transaction.territory import Territory
 
@@ -41,13 +42,14 @@ class SiteLook:
 
     def __init__(self, directories: Sequence[str]) -> None:
         while True:
+            begun = time.time()
             stamps = [DirectoryStamp.of(os.path.realpath(one)) for one in directories]
             self.scanned = scan_metadata(directories)
             newest = max((stamp.modified for stamp in stamps if stamp is not None), default=0)
-            # A change within the clock tick of the last one would not show in the time.
-            is_young = 0 <= time.time() - newest / 1e9 < CLOCK_TICK_SECONDS
-            self._stamps = [None if is_young else stamp for stamp in stamps]
-            if not is_young or not self.is_large:
+            # What comes while they are listed must show as well.
+            may_hide = is_young(newest / 1e9, begun)
+            self._stamps = [None if may_hide else stamp for stamp in stamps]
+            if not may_hide or not self.is_large:
                 return
             time.sleep(CLOCK_TICK_SECONDS)
 

@@ -9,7 +9,9 @@ import time
 from sagepip.ground import console
 from sagepip.ground.errors import ConflictError
 from sagepip.ground.light_dataclass import NamedTuple
+from sagepip.ground.light_functools import cached_property
 from sagepip.ground.removing import KnownDirectory
+from sagepip.ground.site_names import CLOCK_TICK_SECONDS, is_young
 from sagepip.transaction.installed import InstalledDistribution, list_installed
 from sagepip.transaction.record import RecordRow, recorded_path
 from sagepip.transaction.steps import DirectoryStamp
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 CACHE_DIRECTORY = "__pycache__"
 _NO_NAMES = frozenset({"", ".", ".."})
-CLOCK_TICK_SECONDS = 0.02
 # module.cpython-311.opt-1.pyc → module; pytest appends its version, dots included.
 
 
@@ -181,13 +182,13 @@ def walk_owned(
     """
     look = _Look(owned, seen if seen is not None else {})
     while True:
+        begun = time.time()
         stamps: list[DirectoryStamp] = []
         contents = look.walk(directory, os.path.basename(directory), stamps)
         if contents is None:
             return None
         newest = max(stamp.modified for stamp in stamps)
-        age = time.time() - newest / 1e9
-        if not settle or not 0 <= age < CLOCK_TICK_SECONDS:
+        if not settle or not is_young(newest / 1e9, begun):
             return OwnedTree(stamps, contents)
         # A change within the clock tick of the last one would not show in the time.
         time.sleep(CLOCK_TICK_SECONDS)
@@ -204,7 +205,10 @@ class _Look:
     def __init__(self, owned: Collection[str], seen: dict[str, DirectoryStamp]) -> None:
         self._owned = owned
         self._seen = seen
-        self._parents = {path[: path.rfind("/")] for path in owned}
+
+    @cached_property
+    def _parents(self) -> set[str]:
+        return {path[: path.rfind("/")] for path in self._owned}
 
     def walk(
         self, directory: str, name: str, stamps: list[DirectoryStamp]

@@ -11,9 +11,9 @@ import os
 import time
 
 from sagepip.ground.filesystem import Identity, identity_of
+from sagepip.ground.site_names import CLOCK_TICK_SECONDS
 from sagepip.transaction.kernel_locks import kernel_locks
 from sagepip.transaction.lock_files import LockFiles
-from sagepip.transaction.ownership import CLOCK_TICK_SECONDS
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:

@@ -55,22 +55,23 @@ class Removal:
         self._found: list[Retire | RemoveDirectory] = []
         self.relied: list[DirectoryStamp] = []
         self.contents: dict[str, KnownDirectory] = {}
-        self._children: dict[str, set[str]] = {}
+        # One that is listed both as a file and as a directory is there twice.
+        self._children: dict[str, list[str]] = {}
         children = self._children
         for path in files:
-            parent = path[: path.rfind(os.sep)] or os.sep
+            parent = path[: path.rfind("/")] or os.sep
             if parent in children:
-                children[parent].add(path)
+                children[parent].append(path)
             else:
-                children[parent] = {path}
+                children[parent] = [path]
         for child in list(children):
-            parent = child[: child.rfind(os.sep)] or os.sep
-            while parent != child:
-                siblings = children.setdefault(parent, set())
-                if child in siblings:
+            while child != os.sep:
+                parent = child[: child.rfind("/")] or os.sep
+                if parent in children:
+                    children[parent].append(child)
                     break
-                siblings.add(child)
-                child, parent = parent, parent[: parent.rfind(os.sep)] or os.sep
+                children[parent] = [child]
+                child = parent
         if files:
             self._reduce(os.sep)
 
@@ -81,7 +82,7 @@ class Removal:
         return [*pth, *(one for one in self._found if one not in pth)]
 
     def _reduce(self, live: str) -> None:
-        for child in sorted(self._children[live]):
+        for child in sorted(set(self._children[live])):
             path, by_plan = self._now_at(child)
             if not os.path.lexists(path):
                 continue

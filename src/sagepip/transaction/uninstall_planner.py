@@ -75,8 +75,8 @@ class UninstallPlanner:
         files = {
             path
             for path in self._seen.old | (self._also - self.shared.keys())
-            if not path.startswith(within) and path not in metadata
-        }
+            if not path.startswith(within)
+        }.difference(metadata)
         roots = territory.roots
         kept = {above for root in roots for above in _with_parents(root)}
         removal = Removal(

@@ -1,8 +1,8 @@
 """The least work there is to do, by an interpreter that imports nothing else.
 
-Run as a file: ``python -I -S floor_work.py unpack|compile|link|remove ...``; with ``limit`` before
-that it imports ``installer`` first, as whoever installs through it must, in the way that takes
-sagepip least.
+Run as a file: ``python -I -S floor_work.py unpack|compile|link|remove|ask|nothing ...``; with
+``limit`` before that it imports ``installer`` first, as whoever installs through it must, in the
+way that takes sagepip least.
 """
 
 import os
@@ -69,6 +69,14 @@ def remove(site: str) -> None:
             os.rmdir(f"{base}/{name}")
 
 
+def ask(site: str) -> None:
+    """List a site, and look whether any RECORD has changed, as if all of them were known."""
+    directory = os.open(site, os.O_RDONLY | os.O_DIRECTORY)
+    for name in os.listdir(directory):
+        if name[-10:] == ".dist-info":
+            os.stat(name + "/RECORD", dir_fd=directory)
+
+
 def take_bytecode(ready: str, site: str) -> None:
     """Copy the bytecode of all modules from a tree that is ready."""
     for base, _, names in os.walk(ready):
@@ -112,6 +120,8 @@ def main() -> None:
         compile_all(paths[-1])
     if work == "link":
         link(*paths)
+    if work == "ask":
+        ask(*paths)
     if work == "remove":
         remove(*paths)
 

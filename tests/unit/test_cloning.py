@@ -110,17 +110,117 @@ def test_several_of_a_directory(tmp_path: Path) -> None:
     os.utime(source / "a", ns=(7, 1_234_567_891))
     os.link(source / "a", source / "b")
     (source / "c").symlink_to("a")
-    with os.scandir(source) as entries:
-        found = list(entries)
-    Cloner().clone_into(str(source), found, str(target))
+    Cloner().clone_into(str(source), ["a", "b"], ["c"], str(target))
     made = (target / "a").stat()
     assert (target / "a").read_bytes() == CONTENT
     assert (stat.S_IMODE(made.st_mode), made.st_mtime_ns) == (0o4751, 1_234_567_891)
     assert (target / "b").samefile(target / "a")
     assert os.readlink(target / "c") == "a"
     with pytest.raises(FileExistsError) as caught:
-        Cloner().clone_into(str(source), found, str(target))
-    assert caught.value.filename == found[0].path
+        Cloner().clone_into(str(source), ["b"], [], str(target))
+    assert caught.value.filename == str(source / "b")
+
+
+def _what_it_is(path: Path) -> tuple[object, ...]:
+    found = path.lstat()
+    extended = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    owner = found.st_uid, found.st_gid
+    return path.read_bytes(), found.st_mode, owner, found.st_mtime_ns, extended
+
+
+# What files inherit, as the kernel has it: less than most modes, and more for one user.
+_FEW_RIGHTS = bytes.fromhex("02000000 01000600ffffffff 04000500ffffffff 20000000ffffffff")
+_NAMED_READER = bytes.fromhex(
+    "02000000 01000700ffffffff 0200070001000000 04000500ffffffff 10000700ffffffff 20000100ffffffff"
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs extended attributes")
+@pytest.mark.parametrize("rights", [b"", _FEW_RIGHTS, _NAMED_READER])
+@pytest.mark.parametrize("umask", [0, 0o022, 0o027, 0o077])
+def test_one_after_the_other_is_like_each_alone(umask: int, rights: bytes, tmp_path: Path) -> None:
+    """What is known of a first file holds for the others, or is not made use of."""
+    source, alone, together = (tmp_path / name for name in ("source", "alone", "together"))
+    source.mkdir(0o700)
+    modes = [0o644, 0o644, 0o755, 0o640, 0o664, 0o664, 0o666, 0o600, 0o4755, 0o2755, 0o1644]
+    names = []
+    for number, mode in enumerate([*modes, 0o400, 0o400, 0, 0o644, *modes]):
+        path = source / f"f{number:02}"
+        names.append(path.name)
+        path.write_bytes(CONTENT[: number % 4 * 40_000])
+        path.chmod(mode)
+        if number == 3:
+            os.setxattr(path, "user.mark", b"value")
+        if os.geteuid() == 0 and number % 5 == 4:
+            os.chown(path, 1, number % 2)
+            path.chmod(mode)
+        os.utime(path, ns=(number, 1_234_567_891 + number))
+    if os.geteuid():
+        names.remove("f13")  # nobody reads it
+    before = os.umask(umask)
+    try:
+        for directory in (alone, together):
+            directory.mkdir(0o755)
+            if rights:
+                try:
+                    os.setxattr(directory, "system.posix_acl_default", rights)
+                except OSError as error:
+                    pytest.skip(f"no such rights here: {error}")
+        for name in names:
+            Cloner().clone(str(source / name), str(alone / name))
+        Cloner().clone_into(str(source), names, [], str(together))
+    finally:
+        os.umask(before)
+    for name in names:
+        assert _what_it_is(together / name) == _what_it_is(alone / name), name
+        if not rights:
+            assert _what_it_is(together / name) == _what_it_is(source / name), name
+
+
+def test_the_mode_that_a_file_is_made_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is its own at once if all may read it, or nobody else; what a group may read is secret."""
+    made: dict[str, list[int]] = {}
+    really = os.open
+
+    def open_it(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT:
+            made.setdefault(path, []).append(mode)
+        return really(path, flags, mode, dir_fd=dir_fd)
+
+    source, target = tmp_path / "source", tmp_path / "target"
+    for number, mode in enumerate([0o644, 0o755, 0o600, 0o640, 0o4755] * 2):
+        source.mkdir(exist_ok=True)
+        (source / f"f{number}").touch()
+        (source / f"f{number}").chmod(mode)
+    target.mkdir()
+    monkeypatch.setattr(os, "open", open_it)
+    Cloner().clone_into(str(source), [f"f{number}" for number in range(10)], [], str(target))
+    expected = [0o644, 0o755, 0o600, 0o600, 0o600] * 2
+    assert made == {f"f{number}": [mode] for number, mode in enumerate(expected)}
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 10, CONTENT])
+def test_others_that_change_meanwhile(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the first of a directory, all that is there by then is copied, and no more."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    for directory in (source, target):
+        directory.mkdir()
+    (source / "a").write_bytes(b"first")
+    (source / "b").write_bytes(b"small")
+    really = os.read
+
+    def read(descriptor: int, count: int) -> bytes:
+        if os.fstat(descriptor).st_size == 5 and (target / "b").exists():
+            monkeypatch.setattr(os, "read", really)
+            (source / "b").write_bytes(content)
+        return really(descriptor, count)
+
+    monkeypatch.setattr(os, "read", read)
+    Cloner().clone_into(str(source), ["a", "b"], [], str(target))
+    assert (target / "b").read_bytes() == content
+    assert os.read is really
 
 
 def test_tree(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sagepip.ground import cloning, filesystem
 from sagepip.ground.cloning import Cloner, shares_blocks
 
 CONTENT = bytes(range(256)) * 5000
@@ -221,6 +222,107 @@ def test_others_that_change_meanwhile(
     Cloner().clone_into(str(source), ["a", "b"], [], str(target))
     assert (target / "b").read_bytes() == content
     assert os.read is really
+
+
+def _two_that_are_the_same(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Make a large file, the same once more, and a directory to copy it to."""
+    source, present, target = (tmp_path / name for name in ("source", "present", "target"))
+    for directory in (source, present, target):
+        directory.mkdir()
+    for path in (source / "a", present / "a"):
+        path.write_bytes(CONTENT)
+        os.utime(path, ns=(7, 1_234_567_891))
+    return source / "a", present / "a", target / "a"
+
+
+def _changed(path: Path, content: bytes) -> None:
+    times = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _replaced(path: Path, make: Callable[[Path], None]) -> None:
+    path.unlink()
+    make(path)
+
+
+_OTHERS: dict[str, Callable[[Path], None]] = {
+    "first byte": lambda path: _changed(path, b"x" + CONTENT[1:]),
+    "last byte": lambda path: _changed(path, CONTENT[:-1] + b"x"),
+    "size": lambda path: _changed(path, CONTENT + b"x"),
+    "time": lambda path: os.utime(path, ns=(7, 1_234_567_892)),
+    "mode": lambda path: path.chmod(0o600),
+    "attribute": lambda path: os.setxattr(path, "user.mark", b"x"),
+    "second name": lambda path: os.link(path, path.with_name("b")),
+    "link": lambda path: _replaced(path, lambda one: one.symlink_to("b")),
+    "directory": lambda path: _replaced(path, Path.mkdir),
+    "pipe": lambda path: _replaced(path, os.mkfifo),
+    "absent": Path.unlink,
+}
+_NO_FILES = ("link", "directory", "pipe", "absent")
+if os.geteuid() == 0:
+    _OTHERS["owner"] = lambda path: os.chown(path, 1, -1)
+    _OTHERS["group"] = lambda path: os.chown(path, -1, 1)
+needs_extended = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs their calls")
+
+
+@needs_extended
+def test_what_is_there_gets_another_name(tmp_path: Path) -> None:
+    """A large file that is the same in all that is kept is not copied."""
+    source, present, target = _two_that_are_the_same(tmp_path)
+    Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
+    assert target.samefile(present)
+    assert _what_it_is(target) == _what_it_is(source)
+
+
+@needs_extended
+@pytest.mark.parametrize(
+    ("difference", "which"),
+    [
+        *((one, "present") for one in _OTHERS),
+        *((one, "source") for one in _OTHERS if one not in _NO_FILES),
+    ],
+)
+def test_what_is_not_the_same_is_copied(difference: str, which: str, tmp_path: Path) -> None:
+    source, present, target = _two_that_are_the_same(tmp_path)
+    changed = source if which == "source" else present
+    _OTHERS[difference](changed)
+    before = present.is_file() and _what_it_is(present)
+    Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
+    assert not present.is_file() or not target.samefile(present)
+    assert _what_it_is(target) == _what_it_is(source)
+    assert (present.is_file() and _what_it_is(present)) == before
+
+
+@needs_extended
+@pytest.mark.parametrize("content", [CONTENT, CONTENT + b"x"])
+def test_what_is_not_there_any_more_when_it_is_linked(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has put another in its place after the two were compared."""
+    source, present, target = _two_that_are_the_same(tmp_path)
+    really = filesystem.hard_link
+
+    def hard_link(path: str, name: str) -> bool:
+        Path(path).unlink()
+        Path(path).write_bytes(content)
+        return really(path, name)
+
+    monkeypatch.setattr(cloning, "hard_link", hard_link)
+    Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
+    assert not target.samefile(present)
+    assert _what_it_is(target) == _what_it_is(source)
+    assert present.read_bytes() == content
+
+
+@needs_extended
+def test_where_files_have_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without hard links, a file is copied."""
+    source, present, target = _two_that_are_the_same(tmp_path)
+    monkeypatch.setattr(cloning, "hard_link", lambda *_: False)
+    Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
+    assert not target.samefile(present)
+    assert _what_it_is(target) == _what_it_is(source)
 
 
 def test_tree(tmp_path: Path) -> None:

@@ -7,27 +7,19 @@ import os
 import stat
 
 from sagepip.ground.c_library import find_function
-from sagepip.ground.filesystem import hard_link
+from sagepip.ground.file_content import SMALL, copy_again, copy_content, is_same_content
+from sagepip.ground.filesystem import hard_link, identity, identity_of, remove_file
 from sagepip.ground.listing import list_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
 
-_CHUNK = 1 << 30
-_BUFFER = 1 << 20
-# Read and written at once: there are no blocks that could be shared to speak of.
-_SMALL = 1 << 16
 _HAS_EXTENDED = hasattr(os, "listxattr")
 _HAS_FLAGS = hasattr(os, "chflags")
 _PERMISSIONS = 0o7777
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _SPECIAL = _SET_ID | stat.S_ISVTX
-# The kernel, the file system, or the two file systems together have no such call.
-_NO_RANGE = frozenset(
-    {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY}
-)
 _NO_ATTRIBUTE = frozenset(
     {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENODATA, errno.EINVAL, errno.EPERM}
 )
@@ -72,7 +64,12 @@ class Cloner:
                 os.close(read)
 
     def clone_into(
-        self, source: str, files: Iterable[str], links: Iterable[str], target: str
+        self,
+        source: str,
+        files: Iterable[str],
+        links: Iterable[str],
+        target: str,
+        present: str = "",
     ) -> None:
         """Copy files and symbolic links of one directory into another, where none of them is.
 
@@ -81,6 +78,8 @@ class Cloner:
             files: the names of the files.
             links: the names of the links.
             target: the other directory.
+            present: a directory with files that nobody is going to write to. One that is large and
+                the same in all that would be kept is given a name more, in place of a copy.
         """
         name, within = "", source + os.sep
         read_at = os.open(source, _DIRECTORY)
@@ -91,7 +90,7 @@ class Cloner:
                     self._clone_link(within + name, target + os.sep + name)
                 as_asked: set[Likeness] = set()
                 for name in files:
-                    self._clone_file(name, target, read_at, write_at, as_asked)
+                    self._clone_file(name, target, read_at, write_at, as_asked, present)
             finally:
                 os.close(write_at)
         except OSError as error:
@@ -140,7 +139,13 @@ class Cloner:
         self.clone_attributes(source, target)
 
     def _clone_file(
-        self, name: str, target: str, read_at: int, write_at: int, as_asked: set[Likeness]
+        self,
+        name: str,
+        target: str,
+        read_at: int,
+        write_at: int,
+        as_asked: set[Likeness],
+        present: str,
     ) -> None:
         """Copy one file, with as few calls of the system as it takes.
 
@@ -152,13 +157,18 @@ class Cloner:
             as_asked: what files there are like that were made with the mode of the one that they
                 are copies of, and are like it; whatever the umask, a list of rights that they
                 inherit, or the file system have to say, others of that kind will be, too.
+            present: see :meth:`clone_into`.
         """
         read = os.open(name, _READ, dir_fd=read_at)
         try:
             found = os.fstat(read)
             size, likeness = found.st_size, (found.st_mode, found.st_uid, found.st_gid)
-            if likeness not in as_asked or size > _SMALL or found.st_nlink > 1:
-                made = self._clone_open_file(read, found, name, target + os.sep + name, write_at)
+            if likeness not in as_asked or size > SMALL or found.st_nlink > 1:
+                path = target + os.sep + name
+                may_be_there = present and size > SMALL and found.st_nlink == 1
+                if may_be_there and self._link_same(read, found, present + os.sep + name, path):
+                    return
+                made = self._clone_open_file(read, found, name, path, write_at)
                 if made == likeness:
                     as_asked.add(likeness)
                 return
@@ -166,7 +176,7 @@ class Cloner:
             try:
                 data = os.read(read, size + 1)
                 if len(data) != size or os.write(write, data) != size:
-                    _copy_again(read, write)
+                    copy_again(read, write)
                 if _HAS_EXTENDED and _copy_extended(read, write, follow=True):
                     os.fchmod(write, likeness[0] & _PERMISSIONS)
                 os.utime(write, ns=(found.st_atime_ns, found.st_mtime_ns))
@@ -174,6 +184,44 @@ class Cloner:
                 os.close(write)
         finally:
             os.close(read)
+
+    def _link_same(self, read: int, found: os.stat_result, same: str, path: str) -> bool:
+        """Give a file that is the same as another a name in place of a copy of that one.
+
+        Args:
+            read: the other one, open; it has one name, and is large.
+            found: its status.
+            same: what may be the same.
+            path: the new name.
+
+        Returns:
+            Whether that was done.
+        """
+        # The flags that files have elsewhere would have to be compared, too.
+        if not _HAS_EXTENDED or not (self._owns or self._own[0] == found.st_uid):
+            return False
+        try:
+            other = os.open(same, _READ)
+        except OSError:
+            return False
+        try:
+            there = os.fstat(other)
+            if (
+                there.st_nlink > 1
+                or _kept_of(there) != _kept_of(found)
+                or _has_extended(read)
+                or _has_extended(other)
+                or not is_same_content(read, other, found.st_size)
+                or not hard_link(same, path)
+            ):
+                return False
+        finally:
+            os.close(other)
+        # Somebody else may have put another there by now, or written to it.
+        if identity(path) == identity_of(there):
+            return True
+        remove_file(path)
+        return False
 
     def _clone_open_file(
         self,
@@ -206,7 +254,7 @@ class Cloner:
         write = os.open(target, _MAKE, mode if is_plain else _PRIVATE, dir_fd=write_at)
         try:
             made = os.fstat(write)
-            _copy_content(read, write, found.st_size)
+            copy_content(read, write, found.st_size)
             if owner != (made.st_uid, made.st_gid):
                 mode = _mode(found, self._give_away(write, found, (made.st_uid, made.st_gid)))
             if _HAS_EXTENDED:
@@ -237,54 +285,6 @@ class Cloner:
         return self._owns or owner[0] == found.st_uid
 
 
-def copy_bytes(read: BinaryIO, target: str) -> None:
-    """Copy what is in an open file to a name that is absent; the copy is for its owner alone.
-
-    Args:
-        read: the file, at its beginning; nothing has been read of it.
-        target: the name.
-    """
-    write = os.open(target, _MAKE, _PRIVATE)
-    try:
-        _copy_content(read.fileno(), write, os.fstat(read.fileno()).st_size)
-    finally:
-        os.close(write)
-
-
-def _copy_content(read: int, write: int, size: int) -> None:
-    if size <= _SMALL:
-        data = os.read(read, size + 1)
-        if len(data) != size or os.write(write, data) != size:
-            _copy_again(read, write)
-        return
-    _copy_all(read, write)
-
-
-def _copy_again(read: int, write: int) -> None:
-    """Copy what grows or shrinks, or did not fit on the disk, which the next call will say."""
-    os.lseek(read, 0, os.SEEK_SET)
-    os.lseek(write, 0, os.SEEK_SET)
-    os.ftruncate(write, 0)
-    _copy_all(read, write)
-
-
-def _copy_all(read: int, write: int) -> None:
-    # Shares the blocks where the file system can, and stays in the kernel where it cannot.
-    if hasattr(os, "copy_file_range"):
-        try:
-            while os.copy_file_range(read, write, _CHUNK):
-                pass
-        except OSError as error:
-            if error.errno not in _NO_RANGE:
-                raise
-    # What is left: all of it without that call, nothing after it.
-    os.lseek(read, os.lseek(write, 0, os.SEEK_CUR), os.SEEK_SET)
-    while data := os.read(read, _BUFFER):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(write, view) :]
-
-
 def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> bool:
     """Copy the extended attributes of a file that is open, or of what a path names itself.
 
@@ -305,6 +305,20 @@ def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> boo
             if error.errno not in _NO_ATTRIBUTE:
                 raise
     return bool(names)
+
+
+def _has_extended(file: int) -> bool:
+    try:
+        return bool(os.listxattr(file))
+    except OSError as error:
+        if error.errno not in _NO_ATTRIBUTE:
+            raise
+        return False
+
+
+def _kept_of(found: os.stat_result) -> tuple[int, int, int, int, int]:
+    """Return what is kept of a file and its status tells, and its size."""
+    return found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, found.st_size
 
 
 def _copy_flags(found: os.stat_result, target: str) -> None:

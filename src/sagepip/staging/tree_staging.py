@@ -95,7 +95,7 @@ class TreeStaging:
                 or not self._move(source + os.sep + one, within + one)
             ]
         if files or links:
-            self._cloner.clone_into(source, files, links, target)
+            self._cloner.clone_into(source, files, links, target, live)
         for name in directories:
             self._fill(os.path.join(directory, name), within + name, move=move)
         if root is None or target != root.new:

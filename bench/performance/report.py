@@ -39,7 +39,8 @@ ms CPU, ms: medians of sagepip's processor time (all its processes) and time by 
 round; wall/pip, wall/uv: by the clock. MB: the peak of the largest of sagepip's processes.
 floor: the least work a program could do. least work: the same in an interpreter that imports
 installer (of builds: build, too, and that calls both hooks; of copies: nothing, and that keeps what
-cp -Rp keeps), and hashes what it leaves where it is; a target that it does not meet is out of reach."""
+cp -Rp keeps), and hashes what it leaves where it is; a target that it does not meet is out of
+reach."""
 
 
 @dataclass(frozen=True)

@@ -295,24 +295,39 @@ def test_what_is_not_the_same_is_copied(difference: str, which: str, tmp_path: P
 
 
 @needs_extended
-@pytest.mark.parametrize("content", [CONTENT, CONTENT + b"x"])
+@pytest.mark.parametrize("content", [CONTENT, CONTENT + b"x", None])
 def test_what_is_not_there_any_more_when_it_is_linked(
-    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else has put another in its place after the two were compared."""
+    """Somebody else has put another in its place, or none, after the two were compared."""
     source, present, target = _two_that_are_the_same(tmp_path)
     really = filesystem.hard_link
 
     def hard_link(path: str, name: str) -> bool:
         Path(path).unlink()
-        Path(path).write_bytes(content)
+        if content is not None:
+            Path(path).write_bytes(content)
         return really(path, name)
 
     monkeypatch.setattr(cloning, "hard_link", hard_link)
     Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
+    assert _what_it_is(target) == _what_it_is(source)
+    assert (present.read_bytes() if present.exists() else None) == content
+    assert target.stat().st_nlink == 1
+
+
+@needs_extended
+def test_what_is_there_and_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is damaged there is no reason not to replace the file."""
+    source, present, target = _two_that_are_the_same(tmp_path)
+
+    def damaged(*_: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", damaged)
+    Cloner().clone_into(str(source.parent), ["a"], [], str(target.parent), str(present.parent))
     assert not target.samefile(present)
     assert _what_it_is(target) == _what_it_is(source)
-    assert present.read_bytes() == content
 
 
 @needs_extended

@@ -175,7 +175,7 @@ class Cloner:
             write = os.open(name, _MAKE, likeness[0] & _PERMISSIONS, dir_fd=write_at)
             try:
                 data = os.read(read, size + 1)
-                if len(data) != size or os.write(write, data) != size:
+                if len(data) != size or (size and os.write(write, data) != size):
                     copy_again(read, write)
                 if _HAS_EXTENDED and _copy_extended(read, write, follow=True):
                     os.fchmod(write, likeness[0] & _PERMISSIONS)
@@ -202,21 +202,21 @@ class Cloner:
             return False
         try:
             other = os.open(same, _READ)
-        except OSError:
-            return False
-        try:
-            there = os.fstat(other)
-            if (
-                there.st_nlink > 1
-                or _kept_of(there) != _kept_of(found)
-                or _has_extended(read)
-                or _has_extended(other)
-                or not is_same_content(read, other, found.st_size)
-                or not hard_link(same, path)
-            ):
+            try:
+                there = os.fstat(other)
+                is_same = (
+                    there.st_nlink == 1
+                    and _kept_of(there) == _kept_of(found)
+                    and not _has_extended(read)
+                    and not _has_extended(other)
+                    and is_same_content(read, other, found.st_size)
+                )
+            finally:
+                os.close(other)
+            if not is_same or not hard_link(same, path):
                 return False
-        finally:
-            os.close(other)
+        except OSError:
+            return False  # what is wrong with the other will come up when it is copied
         # Somebody else may have put another there by now, or written to it.
         if identity(path) == identity_of(there):
             return True

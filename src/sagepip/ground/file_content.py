@@ -45,7 +45,7 @@ def copy_content(read: int, write: int, size: int) -> None:
     """
     if size <= SMALL:
         data = os.read(read, size + 1)
-        if len(data) != size or os.write(write, data) != size:
+        if len(data) != size or (size and os.write(write, data) != size):
             copy_again(read, write)
         return
     _copy_all(read, write)

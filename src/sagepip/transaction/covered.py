@@ -63,13 +63,13 @@ class CoveredDirectories:
             return None  # it may be written to all the same
         for names in (old.files, old.links, old.others):
             contents.files.extend(names)
-        if not set(new.directories).issuperset(old.directories) or not {
-            *new.files,
-            *new.links,
-            *new.others,
-        }.issuperset(contents.files):
+        if not {*new.files, *new.links, *new.others}.issuperset(contents.files):
             is_covered = False
-        for name in set(new.directories).intersection(old.directories):
+        directories = set(new.directories)
+        for name in old.directories:
+            if name not in directories:
+                is_covered = False
+                continue
             # Also where this one is not covered: the answer will be asked for.
             below = self.find(staged + os.sep + name, live + os.sep + name)
             if below is None or below.contents is None:

@@ -14,7 +14,8 @@ UV = "uv"
 FLOOR = "floor"
 LIMIT = "limit"
 """The least work of an interpreter that imports ``installer`` and believes nothing unhashed; of
-builds, of one that imports ``build`` as well, and calls both hooks."""
+builds, of one that imports ``build`` as well, and calls both hooks; of copies, one that imports
+nothing, and keeps what ``cp -Rp`` keeps."""
 
 MEASURES = ("cpu", "wall", "peak", "held")
 

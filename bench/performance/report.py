@@ -38,8 +38,9 @@ ms CPU, ms: medians of sagepip's processor time (all its processes) and time by 
 / uv, / floor: processor time as part of theirs, the median over the rounds of the ratio within a
 round; wall/pip, wall/uv: by the clock. MB: the peak of the largest of sagepip's processes.
 floor: the least work a program could do. least work: the same in an interpreter that imports
-installer (of builds: build, too, and that calls both hooks), and hashes what it leaves where it is;
-a target that it does not meet is out of reach."""
+installer (of builds: build, too, and that calls both hooks; of copies: nothing, and that keeps what
+cp -Rp keeps), and hashes what it leaves where it is; a target that it does not meet is out of
+reach."""
 
 
 @dataclass(frozen=True)

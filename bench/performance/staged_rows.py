@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
+import subprocess
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench import proof
-from bench.performance.figures import FLOOR, OURS, Target
+from bench.performance.figures import FLOOR, LIMIT, OURS, Target
 from bench.performance.stage import Bench, Row, Stage, Way
 from bench.performance.stopwatch import Cost, RunFailed
 from bench.processes import Command
@@ -19,6 +23,7 @@ LARGE_FILES, LARGE_BYTES = 3, 100_000_000
 GROUP = "staged copy of 5,000 small files and 3 of 100 MB"
 CP = "cp"
 
+_COPY_WORK = Path(__file__).with_name("copy_work.py")
 _RENAME = "import os, sys; os.rename(sys.argv[1], sys.argv[2])"
 
 
@@ -37,12 +42,38 @@ def make_tree(root: Path) -> None:
                 stream.write(block)
 
 
-def _listing(root: Path) -> set[tuple[str, int, int]]:
-    found = set()
+Listed = dict[str, tuple[int, ...]]
+
+
+def _listing(root: Path) -> Listed:
+    """Return what ``cp -Rp`` keeps of all files below a directory, and of what is in them."""
+    found: Listed = {}
     for path in proof.files_below(root):
         if "/.sagepip/" not in path:
-            status = os.lstat(path)
-            found.add((path.removeprefix(str(root)), status.st_size, status.st_mtime_ns))
+            one = os.lstat(path)
+            kept = (one.st_mode, one.st_uid, one.st_gid, one.st_size, one.st_mtime_ns, one.st_nlink)
+            found[path.removeprefix(str(root))] = (*kept, _checksum(path))
+    return found
+
+
+def _checksum(path: str) -> int:
+    checksum = 0
+    with open(path, "rb", buffering=0) as stream:
+        while part := stream.read(1 << 20):
+            checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _directories(root: Path) -> Listed:
+    """Return the same of all directories below one."""
+    found: Listed = {}
+    for base, names, _ in os.walk(root):
+        if ".sagepip" in names:
+            names.remove(".sagepip")
+        for name in names:
+            one = os.lstat(os.path.join(base, name))
+            kept = (stat.S_IMODE(one.st_mode), one.st_uid, one.st_gid, one.st_mtime_ns)
+            found[os.path.join(base, name).removeprefix(str(root))] = kept
     return found
 
 
@@ -51,28 +82,44 @@ def _way(bench: Bench, key: str, *, move: bool, over: bool) -> Way:
         tree = bench.once("staged tree", make_tree)
         prefix, staged = stage.root / "prefix", tree
         if over:
-            shutil.copytree(tree, prefix)
+            _copy_tree(tree, prefix)
         elif key != FLOOR:
             prefix.mkdir()
         if move and key != CP:
             staged = stage.root / "staged"
-            shutil.copytree(tree, staged)
-        expected = _listing(staged)
+            _copy_tree(tree, staged)
+        expected, directories = _listing(staged), _directories(staged)
         os.sync()  # What was written must not be paid for by what is timed.
-        cost = stage.time(_command(bench, key, staged, prefix, move=move))
+        cost = stage.time(_command(bench, key, staged, prefix, move=move, over=over))
         if _listing(prefix) != expected:
             raise RunFailed("the prefix does not hold what was staged")
+        if _directories(prefix) != directories:
+            raise RunFailed("directories in the prefix are not as those that were staged")
         return cost
 
     return Way(key, run)
 
 
-def _command(bench: Bench, key: str, staged: Path, prefix: Path, *, move: bool) -> Command:
+def _copy_tree(source: Path, target: Path) -> None:
+    target.mkdir()
+    subprocess.run([_cp(), "-Rp", f"{source}/.", target], check=True)
+
+
+def _cp() -> str:
+    return shutil.which("cp") or "/bin/cp"
+
+
+def _command(
+    bench: Bench, key: str, staged: Path, prefix: Path, *, move: bool, over: bool
+) -> Command:
     if key == OURS:
         script = bench.peers.sagepip.scripts / "sage-staged-copy"
         return [script, *(["--move"] if move else []), staged, prefix]
     if key == CP:
-        return [shutil.which("cp") or "/bin/cp", "-Rp", f"{staged}/.", prefix]
+        return [_cp(), "-Rp", f"{staged}/.", prefix]
+    if key == LIMIT:
+        work = "replace" if over else "copy"
+        return [sys.executable, "-I", "-S", _COPY_WORK, work, staged, prefix]
     return [bench.peers.sagepip.python, "-I", "-S", "-c", _RENAME, staged, prefix]
 
 
@@ -84,7 +131,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         (False, False, 1.1),
         (False, True, 1.1),
     ):
-        keys = [OURS, CP, *([FLOOR] if move and not over else [])]
+        keys = [OURS, CP, *([] if move else [LIMIT]), *([FLOOR] if move and not over else [])]
         ways = [_way(bench, key, move=move, over=over) for key in keys]
         name = f"{'--move' if move else 'copy'}, {'same files' if over else 'fresh'}"
         yield Row(GROUP, name, ways, [Target("cpu", limit, CP)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -172,6 +173,11 @@ def _make_library(directory: Path, version: str) -> Path:
     library.mkdir(parents=True, exist_ok=True)
     (library / f"libomega.so.{version}").write_text(version)
     (library / "libomega.so").symlink_to(f"libomega.so.{version}")
+    (directory / "share" / "omega").mkdir(parents=True)
+    for large in (library / "omega.a", directory / "share" / "omega" / "data"):
+        # The same in all versions: it is not copied over itself.
+        large.write_bytes(b"omega" * 20_000)
+        os.utime(large, ns=(1_000_000_000_000_000_000, 1_000_000_000_000_000_000))
     (directory / "include" / "omega").mkdir(parents=True)
     (directory / "include" / "omega" / "omega.h").write_text(f"#define OMEGA {version}\n")
     (directory / "share" / "empty").mkdir(parents=True)

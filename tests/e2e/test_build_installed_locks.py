@@ -21,8 +21,8 @@ from sagepip.build.installed_files import Layout
 from sagepip.build.installed_member import InstalledMember
 from sagepip.build.installed_requirements import InstalledProject
 from sagepip.build.members import Member
-from sagepip.ground.cloning import copy_bytes
 from sagepip.ground.errors import BuildError, LockTimeout, RecoveryError
+from sagepip.ground.file_content import copy_bytes
 from sagepip.transaction.journal import journal_path
 from sagepip.transaction.lock import SiteLock
 from sagepip.transaction.lock_files import LockFiles

@@ -20,6 +20,7 @@ from tests.e2e.staged_trees import (
     MAKEFILES,
     PYTHON,
     SITE,
+    copied_by_cp,
     distribution,
     egg_info,
     everything,
@@ -585,6 +586,31 @@ def test_what_is_the_same_is_shared(terminal: Terminal, staged: Path, prefix: Pa
     inode = (prefix / SITE / "space/__init__.py").stat().st_ino
     copy(terminal, staged, prefix)
     assert (prefix / SITE / "space/__init__.py").stat().st_ino == inode
+    assert faults(prefix) == []
+
+
+def test_large_files_that_are_the_same_stay(terminal: Terminal, staged: Path, prefix: Path) -> None:
+    """Alone in their directory or beside others' files; what is not the same is replaced."""
+    large = "0123456789abcdef" * 5000
+    names = ["lib/own/libx.so", "lib/liby.so", "lib/libz.so", f"{SITE}/pkg/data", "bin/large"]
+    distribution(staged, "pkg", "1", {"pkg/__init__.py": "", "pkg/data": large})
+    write(staged, {**dict.fromkeys(names, large), "lib/small": "small"})
+    write(prefix, {"lib/theirs": "", "bin/theirs": ""})
+    set_times(staged)
+    copy(terminal, staged, prefix)
+    (prefix / "lib/libz.so").write_text("x" + large[1:])
+    before = {name: (prefix / name).stat().st_ino for name in names}
+    by_cp = copied_by_cp(staged, copied_by_cp(prefix, prefix.with_name("cp")))
+    copy(terminal, staged, prefix)
+    found = {name: (prefix / name).stat() for name in names}
+    same = {name for name in names if found[name].st_ino == before[name]}
+    assert same == {*names} - {"lib/libz.so"}
+    assert {one.st_nlink for one in found.values()} == {1}
+    assert everything(prefix, dated=False) == everything(by_cp, dated=False)
+    files = [path for path in staged.rglob("*") if path.is_file()]
+    for path in files:
+        there = prefix / path.relative_to(staged)
+        assert there.stat().st_mtime_ns == path.stat().st_mtime_ns
     assert faults(prefix) == []
 
 

@@ -50,8 +50,8 @@ def test_what_is_where(tmp_path: Path) -> None:
         "bin/x",
         f"{SITE}/m.py",
         f"{SITE}/p/v.dist-info/RECORD",
-        "share/own/in/i.egg-info",
         "share/own/o.egg-info",
+        "share/own/in/i.egg-info",
     ]
     assert {"void", "lib", SITE, f"{SITE}/p-1.dist-info"} <= set(tree.directories)
     assert tree.directories.index("lib") < tree.directories.index(SITE)

@@ -14,8 +14,8 @@ from sagepip.build.members import ChangedMember, describe
 from sagepip.build.tree_stamps import seal
 from sagepip.build.unpacked_wheels import PLACEHOLDER
 from sagepip.ground import console
-from sagepip.ground.cloning import copy_bytes
 from sagepip.ground.errors import BuildError
+from sagepip.ground.file_content import copy_bytes
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.target_python import TargetPython
 from sagepip.staging.scripts import shebang, split_script

@@ -7,35 +7,32 @@ import os
 import stat
 
 from sagepip.ground.c_library import find_function
-from sagepip.ground.filesystem import hard_link
+from sagepip.ground.file_content import SMALL, copy_again, copy_content, is_same_content
+from sagepip.ground.filesystem import hard_link, identity, identity_of, remove_file
+from sagepip.ground.listing import list_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
 
-_CHUNK = 1 << 30
-_BUFFER = 1 << 20
-# Read and written at once: there are no blocks that could be shared to speak of.
-_SMALL = 1 << 16
 _HAS_EXTENDED = hasattr(os, "listxattr")
 _HAS_FLAGS = hasattr(os, "chflags")
 _PERMISSIONS = 0o7777
 _SET_ID = stat.S_ISUID | stat.S_ISGID
-# The kernel, the file system, or the two file systems together have no such call.
-_NO_RANGE = frozenset(
-    {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY}
-)
+_SPECIAL = _SET_ID | stat.S_ISVTX
 _NO_ATTRIBUTE = frozenset(
     {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENODATA, errno.EINVAL, errno.EPERM}
 )
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-# The mode comes last: until then nobody else may read what may be secret.
 _PRIVATE = 0o600
+_READERS = stat.S_IRGRP | stat.S_IROTH
+_ALL_OR_NONE = (0, _READERS)
 
 Owner = tuple[int, int]
+Likeness = tuple[int, int, int]
+"""What a file is like: kind and mode, owner and group."""
 
 
 # FICLONE: the bits of the direction are swapped on PowerPC, MIPS, SPARC and Alpha.
@@ -47,7 +44,8 @@ class Cloner:
 
     def __init__(self) -> None:
         self._known: dict[Owner, str] = {}
-        self._owns = os.geteuid() == 0
+        self._own = os.geteuid(), os.getegid()
+        self._owns = self._own[0] == 0
 
     def clone(self, source: str, target: str) -> None:
         """Copy a file or symbolic link to a name that is absent.
@@ -59,36 +57,47 @@ class Cloner:
         if os.path.islink(source):
             self._clone_link(source, target)
         else:
-            self._clone_file(source, target, target)
+            read = os.open(source, _READ)
+            try:
+                self._clone_open_file(read, os.fstat(read), target, target)
+            finally:
+                os.close(read)
 
-    def clone_into(self, source: str, entries: Iterable[os.DirEntry[str]], target: str) -> None:
+    def clone_into(
+        self,
+        source: str,
+        files: Iterable[str],
+        links: Iterable[str],
+        target: str,
+        present: str = "",
+    ) -> None:
         """Copy files and symbolic links of one directory into another, where none of them is.
 
         Args:
             source: the directory that they are in.
-            entries: they, as found there.
+            files: the names of the files.
+            links: the names of the links.
             target: the other directory.
+            present: a directory with files that nobody is going to write to. One that is large and
+                the same in all that would be kept is given a name more, in place of a copy.
         """
-        path = source
-        read = os.open(source, _DIRECTORY)
+        name, within = "", source + os.sep
+        read_at = os.open(source, _DIRECTORY)
         try:
-            write = os.open(target, _DIRECTORY)
+            write_at = os.open(target, _DIRECTORY)
             try:
-                owner: Owner | None = None
-                for entry in entries:
-                    path, name = entry.path, entry.name
-                    copy = target + os.sep + name
-                    if entry.is_symlink():
-                        self._clone_link(path, copy)
-                    else:
-                        owner = self._clone_file(name, name, copy, read, write, owner)
+                for name in links:
+                    self._clone_link(within + name, target + os.sep + name)
+                as_asked: set[Likeness] = set()
+                for name in files:
+                    self._clone_file(name, target, read_at, write_at, as_asked, present)
             finally:
-                os.close(write)
+                os.close(write_at)
         except OSError as error:
             # The name alone, or not even that, says nothing.
-            raise OSError(error.errno, error.strerror, path) from error
+            raise OSError(error.errno, error.strerror, within + name if name else source) from error
         finally:
-            os.close(read)
+            os.close(read_at)
 
     def clone_attributes(self, source: str, target: str) -> None:
         """Give a file, link or directory the owner, mode, times and attributes of another."""
@@ -119,11 +128,10 @@ class Cloner:
         """
         if not os.path.isdir(target):
             os.mkdir(target, 0o700)
-        with os.scandir(source) as scanned:
-            entries = list(scanned)
-        self.clone_into(source, (one for one in entries if not _is_directory(one)), target)
-        for entry in filter(_is_directory, entries):
-            self.clone_tree(entry.path, os.path.join(target, entry.name))
+        found = list_directory(source)
+        self.clone_into(source, found.files + found.others, found.links, target)
+        for name in found.directories:
+            self.clone_tree(os.path.join(source, name), os.path.join(target, name))
         self.clone_attributes(source, target)
 
     def _clone_link(self, source: str, target: str) -> None:
@@ -132,53 +140,133 @@ class Cloner:
 
     def _clone_file(
         self,
-        source: str,
+        name: str,
         target: str,
-        path: str,
-        read_at: int | None = None,
-        write_at: int | None = None,
-        owner: Owner | None = None,
-    ) -> Owner | None:
+        read_at: int,
+        write_at: int,
+        as_asked: set[Likeness],
+        present: str,
+    ) -> None:
         """Copy one file, with as few calls of the system as it takes.
 
         Args:
-            source: its name, where ``read_at`` is.
-            target: the name of the copy, where ``write_at`` is.
-            path: the path of the copy.
-            read_at: the directory that the one is in, open.
-            write_at: the directory that the other is in, open.
-            owner: whose a file is that is made there, if it is known.
-
-        Returns:
-            The same, if it is known by now.
+            name: its name, in both directories.
+            target: the path of the directory that the copy comes to.
+            read_at: the directory that the file is in, open.
+            write_at: the other one.
+            as_asked: what files there are like that were made with the mode of the one that they
+                are copies of, and are like it; whatever the umask, a list of rights that they
+                inherit, or the file system have to say, others of that kind will be, too.
+            present: see :meth:`clone_into`.
         """
-        read = os.open(source, _READ, dir_fd=read_at)
+        read = os.open(name, _READ, dir_fd=read_at)
         try:
             found = os.fstat(read)
-            if found.st_nlink > 1:
-                first = self._known.setdefault((found.st_dev, found.st_ino), path)
-                if first != path and hard_link(first, path):
-                    return owner
-            write = os.open(target, _MAKE, _PRIVATE, dir_fd=write_at)
+            size, likeness = found.st_size, (found.st_mode, found.st_uid, found.st_gid)
+            if likeness not in as_asked or size > SMALL or found.st_nlink > 1:
+                path = target + os.sep + name
+                may_be_there = present and size > SMALL and found.st_nlink == 1
+                if may_be_there and self._link_same(read, found, present + os.sep + name, path):
+                    return
+                made = self._clone_open_file(read, found, name, path, write_at)
+                if made == likeness:
+                    as_asked.add(likeness)
+                return
+            write = os.open(name, _MAKE, likeness[0] & _PERMISSIONS, dir_fd=write_at)
             try:
-                _copy_content(read, write, found.st_size)
-                if owner is None:
-                    made = os.fstat(write)
-                    owner = made.st_uid, made.st_gid
-                mode = found.st_mode & _PERMISSIONS
-                if owner != (found.st_uid, found.st_gid):
-                    mode = _mode(found, self._give_away(write, found, owner))
-                if _HAS_EXTENDED:
-                    _copy_extended(read, write, follow=True)
-                os.fchmod(write, mode)
+                data = os.read(read, size + 1)
+                if len(data) != size or (size and os.write(write, data) != size):
+                    copy_again(read, write)
+                if _HAS_EXTENDED and _copy_extended(read, write, follow=True):
+                    os.fchmod(write, likeness[0] & _PERMISSIONS)
                 os.utime(write, ns=(found.st_atime_ns, found.st_mtime_ns))
             finally:
                 os.close(write)
         finally:
             os.close(read)
+
+    def _link_same(self, read: int, found: os.stat_result, same: str, path: str) -> bool:
+        """Give a file that is the same as another a name in place of a copy of that one.
+
+        Args:
+            read: the other one, open; it has one name, and is large.
+            found: its status.
+            same: what may be the same.
+            path: the new name.
+
+        Returns:
+            Whether that was done.
+        """
+        # The flags that files have elsewhere would have to be compared, too.
+        if not _HAS_EXTENDED or not (self._owns or self._own[0] == found.st_uid):
+            return False
+        try:
+            other = os.open(same, _READ)
+            try:
+                there = os.fstat(other)
+                is_same = (
+                    there.st_nlink == 1
+                    and _kept_of(there) == _kept_of(found)
+                    and not _has_extended(read)
+                    and not _has_extended(other)
+                    and is_same_content(read, other, found.st_size)
+                )
+            finally:
+                os.close(other)
+            if not is_same or not hard_link(same, path):
+                return False
+        except OSError:
+            return False  # what is wrong with the other will come up when it is copied
+        # Somebody else may have put another there by now, or written to it.
+        if identity(path) == identity_of(there):
+            return True
+        remove_file(path)
+        return False
+
+    def _clone_open_file(
+        self,
+        read: int,
+        found: os.stat_result,
+        target: str,
+        path: str,
+        write_at: int | None = None,
+    ) -> Likeness | None:
+        """Copy a file, whatever it is like.
+
+        Args:
+            read: the file, open.
+            found: its status.
+            target: the name of the copy, where ``write_at`` is.
+            path: the path of the copy.
+            write_at: the directory that it is made in, open.
+
+        Returns:
+            What a file is like that is made there with the mode of this one; None if that is not
+            known, or not to be made use of.
+        """
+        if found.st_nlink > 1:
+            first = self._known.setdefault((found.st_dev, found.st_ino), path)
+            if first != path and hard_link(first, path):
+                return None
+        owner, mode = (found.st_uid, found.st_gid), found.st_mode & _PERMISSIONS
+        # Otherwise the mode comes last: until then nobody may read what is secret from him.
+        is_plain = owner == self._own and mode & _READERS in _ALL_OR_NONE and not mode & _SPECIAL
+        write = os.open(target, _MAKE, mode if is_plain else _PRIVATE, dir_fd=write_at)
+        try:
+            made = os.fstat(write)
+            copy_content(read, write, found.st_size)
+            if owner != (made.st_uid, made.st_gid):
+                mode = _mode(found, self._give_away(write, found, (made.st_uid, made.st_gid)))
+            if _HAS_EXTENDED:
+                _copy_extended(read, write, follow=True)
+            os.fchmod(write, mode)
+            os.utime(write, ns=(found.st_atime_ns, found.st_mtime_ns))
+        finally:
+            os.close(write)
         if _HAS_FLAGS:
             _copy_flags(found, path)
-        return owner
+            return None
+        return (made.st_mode, made.st_uid, made.st_gid) if is_plain else None
 
     def _give_away(self, target: str | int, found: os.stat_result, owner: Owner) -> bool:
         """Give a file an owner and a group, as far as this user may; return whether it has them."""
@@ -197,52 +285,18 @@ class Cloner:
         return self._owns or owner[0] == found.st_uid
 
 
-def copy_bytes(read: BinaryIO, target: str) -> None:
-    """Copy what is in an open file to a name that is absent; the copy is for its owner alone.
+def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> bool:
+    """Copy the extended attributes of a file that is open, or of what a path names itself.
 
-    Args:
-        read: the file, at its beginning; nothing has been read of it.
-        target: the name.
+    Returns:
+        Whether there are any.
     """
-    write = os.open(target, _MAKE, _PRIVATE)
-    try:
-        _copy_content(read.fileno(), write, os.fstat(read.fileno()).st_size)
-    finally:
-        os.close(write)
-
-
-def _copy_content(read: int, write: int, size: int) -> None:
-    if size <= _SMALL:
-        data = os.read(read, _SMALL)
-        if len(data) == size and (not data or os.write(write, data) == size):
-            return
-        # It grows or shrinks, or the disk is full, which the next call will say.
-        os.lseek(read, 0, os.SEEK_SET)
-        os.lseek(write, 0, os.SEEK_SET)
-    # Shares the blocks where the file system can, and stays in the kernel where it cannot.
-    if hasattr(os, "copy_file_range"):
-        try:
-            while os.copy_file_range(read, write, _CHUNK):
-                pass
-        except OSError as error:
-            if error.errno not in _NO_RANGE:
-                raise
-    # What is left: all of it without that call, nothing after it.
-    os.lseek(read, os.lseek(write, 0, os.SEEK_CUR), os.SEEK_SET)
-    while data := os.read(read, _BUFFER):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(write, view) :]
-
-
-def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> None:
-    """Copy the extended attributes of a file that is open, or of what a path names itself."""
     try:
         names = os.listxattr(source, follow_symlinks=follow)
     except OSError as error:
         if error.errno not in _NO_ATTRIBUTE:
             raise
-        return
+        return False
     for name in names:
         try:
             value = os.getxattr(source, name, follow_symlinks=follow)
@@ -250,6 +304,21 @@ def _copy_extended(source: str | int, target: str | int, *, follow: bool) -> Non
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTE:
                 raise
+    return bool(names)
+
+
+def _has_extended(file: int) -> bool:
+    try:
+        return bool(os.listxattr(file))
+    except OSError as error:
+        if error.errno not in _NO_ATTRIBUTE:
+            raise
+        return False
+
+
+def _kept_of(found: os.stat_result) -> tuple[int, int, int, int, int]:
+    """Return what is kept of a file and its status tells, and its size."""
+    return found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, found.st_size
 
 
 def _copy_flags(found: os.stat_result, target: str) -> None:
@@ -267,10 +336,6 @@ def _mode(found: os.stat_result, given: bool) -> int:
     mode = stat.S_IMODE(found.st_mode)
     # As cp does: it would lend the rights of another than its owner had in mind.
     return mode if given else mode & ~_SET_ID
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
 
 
 def shares_blocks(source: str, directory: str) -> bool:

@@ -38,6 +38,8 @@ TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sagepip.ground.listing import Listing
+
 
 @dataclass(frozen=True)
 class CopyRequest:
@@ -260,8 +262,19 @@ class _Copy:
             staged,
             frozenset(map((self._prefix.rstrip(os.sep) + os.sep).__add__, self._tree.files)),
             names,
+            self._listing_of,
             overwrite=self._request.overwrite,
         )
+
+    def _listing_of(self, live: str) -> Listing | None:
+        """Return what is staged for a live directory, if it was copied there name by name."""
+        directory = live[len(self._prefix) :].strip(os.sep)
+        # Directories of modules are staged elsewhere.
+        if self._request.move or any(
+            os.path.dirname(one) == directory for one in self._tree.module_directories
+        ):
+            return None
+        return self._tree.listings.get(directory)
 
     def _check_locks(self) -> None:
         """Begin again if the locks are not the right ones any more, or will not be."""

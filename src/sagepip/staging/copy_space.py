@@ -11,7 +11,7 @@ from sagepip.staging.staged_tree import StagedTree
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def check_copy_fits(tree: StagedTree, prefix: str, *, move: bool) -> None:
@@ -28,7 +28,7 @@ def check_copy_fits(tree: StagedTree, prefix: str, *, move: bool) -> None:
     Raises:
         NoSpace: a file system has too little space.
     """
-    places = {one: _place(os.path.join(prefix, one)) for one in ("", *tree.directories)}
+    places = _places(tree, prefix)
     if _has_room_for_all(tree.path, places):
         return  # without a look at each file
     needed: dict[int, tuple[str, int]] = {}
@@ -58,6 +58,18 @@ def check_copy_fits(tree: StagedTree, prefix: str, *, move: bool) -> None:
                 raise
 
 
+def _places(tree: StagedTree, prefix: str) -> dict[str, tuple[str, int]]:
+    """Return the place of the tree and of each directory in it."""
+    places = {"": _place(prefix)}
+    for one in tree.directories:
+        above, _, name = one.rpartition(os.sep)
+        known = places[above]
+        if known[0] == (os.path.join(prefix, above) if above else prefix):
+            known = _place(known[0] + os.sep + name)
+        places[one] = known  # in what is not there, nothing is
+    return places
+
+
 def _place(path: str) -> tuple[str, int]:
     """Return the directory that is, or is above, a path, and its device."""
     directory = existing(path)
@@ -68,13 +80,13 @@ def _has_room_for_all(source: str, places: Mapping[str, tuple[str, int]]) -> boo
     """Whether each target has as much free space as the file system of the source has in use."""
     found = os.statvfs(source)
     used = (found.f_blocks - found.f_bfree) * found.f_frsize
-    return all(used <= free for free in _free(directory for directory, _ in places.values()))
+    one_of_each = {device: directory for directory, device in places.values()}
+    return all(used <= _free(directory) for directory in one_of_each.values())
 
 
-def _free(directories: Iterable[str]) -> Iterator[int]:
-    for directory in set(directories):
-        found = os.statvfs(directory)
-        yield found.f_bavail * found.f_frsize
+def _free(directory: str) -> int:
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
 
 
 def _sizes(tree: StagedTree) -> Iterator[tuple[str, int, int]]:

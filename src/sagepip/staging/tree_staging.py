@@ -9,7 +9,6 @@ from sagepip.ground import console
 from sagepip.ground.cloning import Cloner
 from sagepip.ground.filesystem import make_directories, place, remove_tree
 from sagepip.staging.staged_tree import StagedTree
-from sagepip.transaction.lock import STATE_DIRECTORY
 from sagepip.transaction.staging_area import StagingArea
 
 # Another mount, a mount point, or a directory that may not be changed.
@@ -29,6 +28,7 @@ class TreeStaging:
         self._tree = tree
         self._prefix = prefix
         self._area = area
+        self._roots = frozenset(area.territory.roots)
         self._cloner = Cloner()
         self._moved: list[tuple[str, str]] = []
         # Directories of modules are roots of their own; what is skipped must not come along.
@@ -36,11 +36,11 @@ class TreeStaging:
 
     def copy(self) -> None:
         """Copy the tree, with all that ``cp -Rp`` keeps and extended attributes."""
-        self._fill("", move=False)
+        self._fill("", "", move=False)
 
     def move(self) -> None:
         """Rename what is in the tree; what lies on another mount is copied."""
-        self._fill("", move=True)
+        self._fill("", "", move=True)
 
     def restore(self) -> None:
         """Move back what was moved: nothing of it was published."""
@@ -64,29 +64,41 @@ class TreeStaging:
             if not gone:
                 console.warn(f"it was published, but {path} cannot be removed")
 
-    def _fill(self, directory: str, *, move: bool) -> None:
-        source = os.path.join(self._tree.path, directory)
-        live = os.path.normpath(os.path.join(self._prefix, directory))
-        root = self._area.root_of(os.path.join(live, "any"))
-        target = root.staged(live)
-        make_directories(target)
-        with os.scandir(source) as scanned:
-            entries = [one for one in scanned if not one.name.startswith(STATE_DIRECTORY)]
-        below: list[os.DirEntry[str]] = []
-        copied: list[os.DirEntry[str]] = []
-        for entry in entries:
-            is_directory = entry.is_dir(follow_symlinks=False)
-            if move:
-                path = os.path.join(directory, entry.name)
-                is_entered = is_directory and self._is_entered(path)
-                if not is_entered and self._move(entry.path, target + os.sep + entry.name):
-                    continue
-            (below if is_directory else copied).append(entry)
-        if copied:
-            self._cloner.clone_into(source, copied, target)
-        for entry in below:
-            self._fill(os.path.join(directory, entry.name), move=move)
-        if target != root.new:
+    def _fill(self, directory: str, target: str, *, move: bool) -> None:
+        """Bring what is in a directory of the tree into the staging area.
+
+        Args:
+            directory: relative to the tree.
+            target: where it goes, if it belongs to the root of the directory above it.
+            move: rename what can be renamed.
+        """
+        source, live = self._tree.path, self._prefix
+        if directory:
+            source, live = os.path.join(source, directory), os.path.join(live, directory)
+        root = None
+        if live in self._roots:
+            root = self._area.root_of(os.path.join(live, "any"))
+            target = root.staged(live)
+            make_directories(target)
+        else:
+            os.mkdir(target)
+        files, links, directories, _ = self._tree.listings[directory]
+        within = target + os.sep
+        if move:
+            above = directory and directory + os.sep
+            files = [one for one in files if not self._move(source + os.sep + one, within + one)]
+            links = [one for one in links if not self._move(source + os.sep + one, within + one)]
+            directories = [
+                one
+                for one in directories
+                if self._is_entered(above + one)
+                or not self._move(source + os.sep + one, within + one)
+            ]
+        if files or links:
+            self._cloner.clone_into(source, files, links, target, live)
+        for name in directories:
+            self._fill(os.path.join(directory, name), within + name, move=move)
+        if root is None or target != root.new:
             self._cloner.clone_directory_attributes(source, target)
 
     def _is_entered(self, directory: str) -> bool:

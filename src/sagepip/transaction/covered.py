@@ -6,13 +6,16 @@ import errno
 import os
 import time
 
-from sagepip.ground import console
-from sagepip.ground.filesystem import place
+from sagepip.ground.listing import list_directory
+from sagepip.ground.removing import KnownDirectory
+from sagepip.transaction.replacements import WholeTree
 from sagepip.transaction.steps import DirectoryStamp
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from sagepip.ground.listing import Listing
 
 _CLOCK_TICK_SECONDS = 0.02
 
@@ -25,83 +28,56 @@ class CoveredDirectories:
 
     Args:
         kept: live paths of files that must not be replaced.
+        staged: what is in the staged directory for a live one, where that is known.
     """
 
-    def __init__(self, kept: Iterable[str]) -> None:
-        self._found: dict[str, list[DirectoryStamp] | None] = {}
-        self._asked: dict[str, tuple[str, list[DirectoryStamp]]] = {}
+    def __init__(self, kept: Iterable[str], staged: Callable[[str], Listing | None]) -> None:
+        self._found: dict[str, WholeTree | None] = {}
+        self._staged = staged
         for path in kept:
             above = os.path.dirname(path)
             while above not in self._found:
                 self._found[above] = None
                 above = os.path.dirname(above)
 
-    def find(self, staged: str, live: str) -> list[DirectoryStamp] | None:
-        """Return what to rely on if a live directory can be exchanged for a staged one, else None.
+    def find(self, staged: str, live: str) -> WholeTree | None:
+        """Return what a live directory is if it can be exchanged for a staged one, else None.
 
         Args:
             staged: the staged directory.
             live: the live one, a real directory.
         """
-        found = self._find(staged, live)
-        if found is not None:
-            self._asked[live] = staged, found
-        return found
-
-    def give_back(self) -> None:
-        """Bring home what came into an exchanged directory between the last look and the exchange.
-
-        Whoever takes no lock could put it there, and it would go with the old directory. A name
-        that the new one has is left: it would have been replaced a moment later.
-        """
-        for live, (staged, stamps) in self._asked.items():
-            for stamp in stamps:
-                old = staged + stamp.path[len(live) :]
-                now = DirectoryStamp.of(old)
-                if now is None or now.inode != stamp.inode or now.modified == stamp.modified:
-                    continue
-                for name in os.listdir(old):
-                    home = os.path.join(stamp.path, name)
-                    if os.path.lexists(home):
-                        continue
-                    try:
-                        place(os.path.join(old, name), home)
-                    except OSError as error:
-                        console.warn(f"{home} came during the change and is lost: {error.strerror}")
-
-    def _find(self, staged: str, live: str) -> list[DirectoryStamp] | None:
         if live not in self._found:
             self._found[live] = self._look(staged, live)
         return self._found[live]
 
-    def _look(self, staged: str, live: str) -> list[DirectoryStamp] | None:
+    def _look(self, staged: str, live: str) -> WholeTree | None:
         stamp = _settled(live)
         if stamp is None:
             return None
-        stamps = [stamp]
+        stamps, contents = [stamp], KnownDirectory(os.path.basename(live), [], [])
         try:
             is_covered = _attributes(staged) == _attributes(live)
-            new = {one.name: one.is_dir(follow_symlinks=False) for one in _list(staged)}
-            old = _list(live)
+            new, old = self._staged(live) or list_directory(staged), list_directory(live)
         except PermissionError:
             return None  # it may be written to all the same
-        for entry in old:
-            name, is_directory = entry.name, entry.is_dir(follow_symlinks=False)
-            if new.get(name) is not is_directory:
+        for names in (old.files, old.links, old.others):
+            contents.files.extend(names)
+        if not {*new.files, *new.links, *new.others}.issuperset(contents.files):
+            is_covered = False
+        directories = set(new.directories)
+        for name in old.directories:
+            if name not in directories:
                 is_covered = False
-            elif is_directory:
-                # Also where this one is not covered: the answer will be asked for.
-                below = self._find(staged + os.sep + name, live + os.sep + name)
-                if below is None:
-                    is_covered = False
-                else:
-                    stamps += below
-        return stamps if is_covered else None
-
-
-def _list(directory: str) -> list[os.DirEntry[str]]:
-    with os.scandir(directory) as entries:
-        return list(entries)
+                continue
+            # Also where this one is not covered: the answer will be asked for.
+            below = self.find(staged + os.sep + name, live + os.sep + name)
+            if below is None or below.contents is None:
+                is_covered = False
+            else:
+                stamps += below.stamps
+                contents.directories.append(below.contents)
+        return WholeTree(stamps, contents) if is_covered else None
 
 
 def _settled(directory: str) -> DirectoryStamp | None:

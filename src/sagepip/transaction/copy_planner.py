@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from sagepip.ground.listing import Listing
     from sagepip.ground.removing import KnownDirectory
-
     from sagepip.transaction.planner import Observation
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _MOST_NAMES = 40
 # NAME-VERSION.dist-info has two dashes. A name with more may be read otherwise than it looks.
 _PLAIN_DASHES = 2
+_ODD = "odd"
+
+
+_MOST_KNOWN = 8
+# By their identities, which no others have while they are here.
+_known: dict[int, tuple[Collection[Entry], dict[str, list[Entry]]]] = {}
 
 
 class MetadataNames(NamedTuple):
@@ -70,15 +76,10 @@ def candidates(entries: Collection[Entry], names: Collection[str]) -> Collection
         return entries
     # Most names are told apart by their first letter.
     begins = {letter for one in wanted for letter in (one[:1], one[:1].upper())} | set("-_.")
-    near = [
-        one
-        for one in entries
-        if one[0][0] in begins or one[0].count("-") > _PLAIN_DASHES or not one[0].isascii()
-    ]
+    by_letter = _by_letter(entries)
+    near = [one for letter in begins for one in by_letter.get(letter, ())]
 
     def may_be(name: str) -> bool:
-        if name.count("-") > _PLAIN_DASHES or not name.isascii():
-            return True
         spelt = canonical_name(name)
         return any(
             # Of a name that ends with a dash, nonsense as it is, the end has run into the rest.
@@ -86,4 +87,28 @@ def candidates(entries: Collection[Entry], names: Collection[str]) -> Collection
             for one in wanted
         )
 
-    return [one for one in near if may_be(one[0])]
+    return [*by_letter.get(_ODD, ()), *(one for one in near if may_be(one[0]))]
+
+
+def _by_letter(entries: Collection[Entry]) -> dict[str, list[Entry]]:
+    """Return entries by the first letters of their names; what is to be looked at is apart.
+
+    The same listing is asked several times in a command.
+    """
+    known = _known.get(id(entries))
+    if known is not None:
+        return known[1]
+    found: dict[str, list[Entry]] = {}
+    for one in entries:
+        name = one[0]
+        is_plain = name.isascii() and name.count("-") <= _PLAIN_DASHES
+        letter = name[0] if is_plain else _ODD
+        if letter in found:
+            found[letter].append(one)
+        else:
+            found[letter] = [one]
+    if isinstance(entries, tuple):  # which stays as it is
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[id(entries)] = entries, found
+    return found

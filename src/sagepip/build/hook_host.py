@@ -1,14 +1,15 @@
 """Run the hooks of one build, each in a process of its own, forked from one that has the backend.
 
 Each hook still gets a fresh process, as PEP 517 wants it, but the interpreter starts once and the
-backend is imported once.
+backend is imported once. The last one needs no fork: no other has run in this process either.
 
     python -c START hook_host.py REQUESTS ANSWERS
 
 START takes the bytecode of this file that is there, where it is for this interpreter, and writes
-none. REQUESTS and ANSWERS are descriptors. A request is a line of JSON: the path of
-pyproject_hooks' script and its arguments. The answers are a line with the number of the hook's
-process, leader of a session, and one with its exit status, negative for a signal.
+none. REQUESTS and ANSWERS are descriptors. A request is a line of JSON: whether it is the last one,
+the path of pyproject_hooks' script and its arguments. The answers are a line with the number of the
+hook's process, leader of a session, and one with its exit status, negative for a signal. The last
+hook is not answered: this process ends as it does.
 
 This file runs in the interpreter of the build: Python 3.8 and up, standard library only.
 """
@@ -34,13 +35,16 @@ def main(requests, answers):  # type: (int, int) -> None
             waiting += data
             continue
         waiting = rest
-        words = json.loads(line.decode())
+        is_last, *words = json.loads(line.decode())
         if not script:
             sys.argv = words
             script = load(words[0])
             import_backend(script)
-            # The collector would copy the pages of all that the processes of hooks share.
-            gc.freeze()
+        if is_last:
+            run_here(words, script, (requests, answers))
+            return
+        # The collector would copy the pages of all that the processes of hooks share.
+        gc.freeze()
         if has_threads():
             status = run_apart(words, (requests, answers))
         else:
@@ -48,18 +52,23 @@ def main(requests, answers):  # type: (int, int) -> None
             sys.stderr.flush()
             child = os.fork()
             if not child:
-                # A process that the hook leaves behind must not hold them.
-                os.close(requests)
-                os.close(answers)
                 os.setsid()
-                sys.argv = words
-                sys.excepthook = show_error
-                script["main"]()  # type: ignore[operator]
-                finish()
+                run_here(words, script, (requests, answers))
                 return
             os.write(answers, b"%d\n" % child)
             status = status_of(os.waitpid(child, 0)[1])
         os.write(answers, b"%d\n" % status)
+
+
+def run_here(words, script, own):  # type: (list[str], dict[str, object], tuple[int, int]) -> None
+    """Run a hook in this process, and end it; returns if output cannot be written."""
+    # A process that the hook leaves behind must not hold them.
+    for descriptor in own:
+        os.close(descriptor)
+    sys.argv = words
+    sys.excepthook = show_error
+    script["main"]()  # type: ignore[operator]
+    finish()
 
 
 def load(path):  # type: (str) -> dict[str, object]
@@ -74,12 +83,17 @@ def load(path):  # type: (str) -> dict[str, object]
 
 def import_backend(script):  # type: (dict[str, object]) -> None
     """Import the backend for all hooks; if it cannot be, each hook tries, and says why."""
+    threshold = gc.get_threshold()
+    # What modules are made of stays: to look for cycles in it is in vain, over and over again.
+    gc.set_threshold(0)
     with warnings.catch_warnings(record=True):
         try:
             script["_build_backend"]()  # type: ignore[operator]
         except BaseException:
             return
         finally:
+            if gc.get_threshold()[0] == 0:  # else the backend has its own opinion
+                gc.set_threshold(*threshold)
             # Each hook adds the finder of backend-path itself.
             own = script["_BackendPathFinder"]
             sys.meta_path[:] = [one for one in sys.meta_path if type(one) is not own]

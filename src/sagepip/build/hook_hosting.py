@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
 
+    from sagepip.build.offspring import Program
+
 # A file that is run as a program is compiled each time; this takes the bytecode that is there. It
 # writes none: it may be of another interpreter than sagepip's. The working directory goes from the
 # import path before anything is imported.
@@ -103,18 +105,26 @@ class HookHost:
         own_python, _, own_environ, own_cwd, _ = self._start
         return (own_python, own_environ, own_cwd) == (python, dict(environ), cwd)
 
-    def run(self, words: Sequence[str]) -> HostedHook:
+    def run(self, words: Sequence[str], *, is_last: bool = False) -> Program:
         """Begin a hook.
 
         Args:
             words: the script of pyproject_hooks, and its arguments.
+            is_last: whether no other hook will be run by this process: then it becomes the hook's.
+
+        Returns:
+            The process of the hook; of the last one, whoever has it is to see to its end.
         """
         import json
 
-        assert self._process is not None
+        process = self._process
+        assert process is not None
         with suppress(BrokenPipeError):  # it has died; whoever waits for the answer finds out
-            os.write(self._requests, json.dumps(list(words)).encode() + b"\n")
-        return HostedHook(self)
+            os.write(self._requests, json.dumps([is_last, *words]).encode() + b"\n")
+        if not is_last:
+            return HostedHook(self)
+        self._process = None
+        return process
 
     @property
     def pid(self) -> int:

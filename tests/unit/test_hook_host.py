@@ -14,7 +14,7 @@ from typing import Any
 import pyproject_hooks
 import pytest
 
-from sagepip.build import hook_host
+from sagepip.build import hook_hosting
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
@@ -337,8 +337,8 @@ def test_what_the_host_is_loaded_from(
     """Nothing comes from the working directory; nothing is written beside the host's own file."""
     own = tmp_path / "elsewhere" / "hook_host.py"
     own.parent.mkdir()
-    shutil.copy(hook_host.__file__, own)
-    monkeypatch.setattr(hook_host, "__file__", str(own))
+    shutil.copy(hook_hosting.HOST_FILE, own)
+    monkeypatch.setattr(hook_hosting, "HOST_FILE", str(own))
     build = make_build("import sys, plain\n" + NOTING.replace("return []", "return plain.found()"))
     for name in ("importlib", "json", "gc", "warnings", "_in_process"):
         (build.source / f"{name}.py").write_text("raise SystemExit(9)\n")

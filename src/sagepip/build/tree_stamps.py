@@ -5,11 +5,11 @@ Bytecode is left out: Python itself writes it, whole, and checks it against its 
 
 from __future__ import annotations
 
-import json
 import os
 
 from sagepip.build.cache import guarded, unguarded
 from sagepip.build.cache_notes import NOTE, disk_size, note_size, own_file_size, own_size
+from sagepip.ground.light_json import dumps, loads
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def seal(root: str, about: dict[str, Any]) -> None:
         directories: dict[str, int] = {}
         size = _stamp(root, "", files, directories)
         stamps = {"files": files, "directories": directories}
-        text = f"{json.dumps(about)}\n{json.dumps(stamps)}\n".encode()
+        text = f"{dumps(about)}\n{dumps(stamps)}\n".encode()
         stream.write(guarded(text))
     own = [os.lstat(os.path.join(root, name)) for name in OWN_FILES]
     note_size(root, size + sum(map(own_file_size, own)))
@@ -53,7 +53,7 @@ def read_about(root: str) -> dict[str, Any]:
     try:
         with open(os.path.join(root, MANIFEST), "rb") as stream:
             stream.readline()
-            found = json.loads(stream.readline())
+            found = loads(stream.readline())
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -104,7 +104,7 @@ def _read_stamps(root: str) -> dict[str, Any] | None:
             text = unguarded(stream.read())
     except (OSError, ValueError):
         return None
-    stamps: dict[str, Any] = json.loads(text.splitlines()[1])
+    stamps: dict[str, Any] = loads(text.splitlines()[1])
     return stamps
 
 

@@ -25,6 +25,8 @@ _PACKAGE = "sagepip."
 # Of the bytecode of a source that is told by time and size (PEP 552).
 _HEAD = MAGIC_NUMBER + bytes(4)
 _HEAD_BYTES = 16
+# No module of sagepip's has more. A larger buffer would be mapped, and its pages made, each time.
+_MOST = 1 << 16
 _CODE = type((lambda: None).__code__)
 
 
@@ -107,6 +109,6 @@ def _content(path: str) -> bytes:
     """Read a small file; no more than what one call gives, which is then found to be cut off."""
     descriptor = open_file(path, O_RDONLY | O_CLOEXEC)
     try:
-        return read(descriptor, 1 << 20)
+        return read(descriptor, _MOST)
     finally:
         close(descriptor)

@@ -67,10 +67,6 @@ class Build:
         """Call get_requires_for_build_wheel."""
         return self._hooks.get_requires_for_build_wheel()
 
-    def sdist_requires(self) -> Any:
-        """Call get_requires_for_build_sdist."""
-        return self._hooks.get_requires_for_build_sdist()
-
     def wheel(self) -> Any:
         """Call build_wheel."""
         return self._hooks.build_wheel(str(self.out))
@@ -114,53 +110,15 @@ def build_wheel(directory, settings=None, metadata=None):
 """
     )
     assert build.requires() == []
-    (host,) = build.notes("import")
-    os.kill(host, 0)
-    assert build.requires() == []
     assert build.wheel() == "x-1-py3-none-any.whl", build.log.read_text()
-    assert build.notes("import") == [host]
-    assert len(set(build.notes("hook"))) == 3
-    # The last hook needs no fork: no other has run in the process that imported the backend.
-    assert build.notes("hook").index(host) == 2
-    with pytest.raises(ProcessLookupError):
-        os.kill(host, 0)
-
-
-def test_host_ends_with_the_build_that_calls_no_last_hook(
-    make_build: Callable[..., Build],
-) -> None:
-    """A build that fails before leaves no process."""
-    build = make_build(NOTING)
-    build.requires()
+    assert len(build.notes("import")) == 1
+    assert len(set(build.notes("hook"))) == 2
+    assert not set(build.notes("hook")) & set(build.notes("import"))
     (host,) = build.notes("import")
     os.kill(host, 0)
     build.runner.close()
     with pytest.raises(ProcessLookupError):
         os.kill(host, 0)
-
-
-def test_last_hook_runs_where_threads_are(make_build: Callable[..., Build]) -> None:
-    """Without a fork no thread is lost, so one interpreter is enough; it waits for threads."""
-    build = make_build(
-        "import threading\n"
-        + NOTING
-        + """
-import atexit, time
-def late():
-    time.sleep(0.2)
-    note("thread")
-threading.Thread(target=late).start()
-def build_wheel(directory, settings=None, metadata=None):
-    note("wheel")
-    atexit.register(note, "exit")
-    name = "x-1-py3-none-any.whl"
-    open(os.path.join(directory, name), "w").close()
-    return name
-"""
-    )
-    build.wheel()
-    (host,) = build.notes("import")
-    assert build.notes("wheel") == build.notes("thread") == build.notes("exit") == [host]
 
 
 WHEEL = """
@@ -225,30 +183,27 @@ IMPORTS = {
 def test_backend_that_cannot_be_imported(make_build: Callable[..., Build], text: str) -> None:
     """The import's failure is the hook's, every time it is tried."""
     build = make_build(text)
-    for hook in (build.requires, build.requires, build.wheel, build.wheel):
+    for _ in range(2):
         with pytest.raises(IMPORTS[text]) as caught:
-            hook()
+            build.requires()
         if "_exit" in text or "SystemExit" in text:
             assert "ended with exit status 7" in str(caught.value)
         elif "SIGKILL" in text:
             assert "killed by SIGKILL" in str(caught.value)
 
 
-@pytest.mark.parametrize("hook", ["get_requires_for_build_wheel", "build_wheel"])
 @pytest.mark.parametrize("where", ["import", "hook"])
-def test_hang_is_ended_by_the_limit(
-    make_build: Callable[..., Build], where: str, hook: str
-) -> None:
+def test_hang_is_ended_by_the_limit(make_build: Callable[..., Build], where: str) -> None:
     """The time limit reaches the import of the backend as well as the hook."""
     text = "import time, os\nopen('pid', 'w').write(str(os.getpid()))\n"
     if where == "import":
         text += "time.sleep(600)\n"
     else:
-        text += f"def {hook}(*_):\n"
+        text += "def get_requires_for_build_wheel(settings=None):\n"
         text += "    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(600)\n"
     build = make_build(text, timeout=1.0)
     with pytest.raises(BuildError, match="--build-timeout"):
-        build.wheel() if hook == "build_wheel" else build.requires()
+        build.requires()
     with pytest.raises(ProcessLookupError):
         os.kill(int((build.source / "pid").read_text()), 0)
 
@@ -264,34 +219,27 @@ def test_host_that_dies_between_hooks_is_replaced(make_build: Callable[..., Buil
 
 
 def test_signal_that_ends_a_hook_is_named(make_build: Callable[..., Build]) -> None:
-    """A hook that dies by a signal takes nobody with it; after the last one all begins anew."""
+    """A hook that dies by a signal takes nobody with it."""
     build = make_build(
         NOTING
         + """
-def get_requires_for_build_sdist(settings=None):
-    os.kill(os.getpid(), 11)
 def build_wheel(directory, settings=None, metadata=None):
     os.kill(os.getpid(), 11)
 """
     )
     with pytest.raises(BuildError, match="killed by SIGSEGV"):
-        build.sdist_requires()
-    assert build.requires() == []
-    assert len(build.notes("import")) == 1
-    with pytest.raises(BuildError, match="killed by SIGSEGV"):
         build.wheel()
-    assert len(build.notes("import")) == 1
     assert build.requires() == []
-    assert len(build.notes("import")) == 2
+    assert len(build.notes("import")) == 1
 
 
-LEAVING = (
-    NOTING
-    + """
-def leave():
+def test_what_a_hook_leaves_running_is_ended(make_build: Callable[..., Build]) -> None:
+    """A process left behind holds none of the host's descriptors, and is ended; the host is not."""
+    build = make_build(
+        NOTING
+        + """
+def build_wheel(directory, settings=None, metadata=None):
     if not os.fork():
-        if SESSION:
-            os.setsid()
         links = [os.readlink(f"/proc/self/fd/{one}") for one in range(3, 20)
                  if os.path.exists(f"/proc/self/fd/{one}")]
         open("links", "w").write(repr([one for one in links if "pipe" in one]))
@@ -300,35 +248,18 @@ def leave():
         time.sleep(600)
     while not os.path.exists("notes") or "left" not in open("notes").read():
         pass
-def get_requires_for_build_sdist(settings=None):
-    leave()
-    return []
-def build_wheel(directory, settings=None, metadata=None):
-    leave()
     name = "x-1-py3-none-any.whl"
     open(os.path.join(directory, name), "w").close()
     return name
 """
-)
-
-
-@pytest.mark.parametrize("session", [False, True])
-@pytest.mark.parametrize("is_last", [False, True])
-def test_what_a_hook_leaves_running_is_ended(
-    make_build: Callable[..., Build], is_last: bool, session: bool
-) -> None:
-    """A process left behind holds none of the host's descriptors, and is ended; the host is not."""
-    build = make_build(LEAVING.replace("SESSION", str(session)))
-    if is_last:
-        build.wheel()
-    else:
-        build.sdist_requires()
+    )
+    build.wheel()
     (left,) = build.notes("left")
     with pytest.raises(ProcessLookupError):
         os.kill(left, 0)
     assert (build.source / "links").read_text() == "[]"
     assert build.requires() == []
-    assert len(build.notes("import")) == 1 + is_last
+    assert len(build.notes("import")) == 1
 
 
 def test_what_the_host_is_loaded_from(

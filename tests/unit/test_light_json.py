@@ -99,6 +99,26 @@ def test_deep() -> None:
             read("[" * 100_000)
 
 
+SPOILT = """
+import sys
+from sagepip.ground.light_json import loads
+for text in ("{", "[1,]", '"', "", "x", "[] []", b"[", b"{\\xff}"):
+    sys.modules.pop("json.decoder", None)
+    sys.modules.pop("json", None)
+    try:
+        loads(text)
+    except ValueError:
+        continue
+    raise AssertionError(text)
+"""
+
+
+def test_errors_where_json_is_not_loaded() -> None:
+    """The functions in C want to know of an error that json has."""
+    done = subprocess.run([sys.executable, "-I", "-c", SPOILT], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 PROGRAM = """
 import sys
 sys.modules["_json"] = None

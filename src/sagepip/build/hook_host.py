@@ -1,15 +1,14 @@
 """Run the hooks of one build, each in a process of its own, forked from one that has the backend.
 
 Each hook still gets a fresh process, as PEP 517 wants it, but the interpreter starts once and the
-backend is imported once. The last one needs no fork: no other has run in this process either.
+backend is imported once.
 
     python -c START hook_host.py REQUESTS ANSWERS
 
 START takes the bytecode of this file that is there, where it is for this interpreter, and writes
-none. REQUESTS and ANSWERS are descriptors. A request is a line of JSON: whether it is the last one,
-the path of pyproject_hooks' script and its arguments. The answers are a line with the number of the
-hook's process, leader of a session, and one with its exit status, negative for a signal. The last
-hook is not answered: this process ends as it does.
+none. REQUESTS and ANSWERS are descriptors. A request is a line of JSON: the path of
+pyproject_hooks' script and its arguments. The answers are a line with the number of the hook's
+process, leader of a session, and one with its exit status, negative for a signal.
 
 This file runs in the interpreter of the build: Python 3.8 and up, standard library only.
 """
@@ -35,16 +34,13 @@ def main(requests, answers):  # type: (int, int) -> None
             waiting += data
             continue
         waiting = rest
-        is_last, *words = json.loads(line.decode())
+        words = json.loads(line.decode())
         if not script:
             sys.argv = words
             script = load(words[0])
             import_backend(script)
-        if is_last:
-            run_here(words, script, (requests, answers))
-            return
-        # The collector would copy the pages of all that the processes of hooks share.
-        gc.freeze()
+            # The collector would copy the pages of all that the processes of hooks share.
+            gc.freeze()
         if has_threads():
             status = run_apart(words, (requests, answers))
         else:
@@ -52,23 +48,18 @@ def main(requests, answers):  # type: (int, int) -> None
             sys.stderr.flush()
             child = os.fork()
             if not child:
+                # A process that the hook leaves behind must not hold them.
+                os.close(requests)
+                os.close(answers)
                 os.setsid()
-                run_here(words, script, (requests, answers))
+                sys.argv = words
+                sys.excepthook = show_error
+                script["main"]()  # type: ignore[operator]
+                finish()
                 return
             os.write(answers, b"%d\n" % child)
             status = status_of(os.waitpid(child, 0)[1])
         os.write(answers, b"%d\n" % status)
-
-
-def run_here(words, script, own):  # type: (list[str], dict[str, object], tuple[int, int]) -> None
-    """Run a hook in this process, and end it; returns if output cannot be written."""
-    # A process that the hook leaves behind must not hold them.
-    for descriptor in own:
-        os.close(descriptor)
-    sys.argv = words
-    sys.excepthook = show_error
-    script["main"]()  # type: ignore[operator]
-    finish()
 
 
 def load(path):  # type: (str) -> dict[str, object]

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
 
-    from sagepip.build.offspring import Program
-
 HOST_FILE = os.path.join(os.path.dirname(__file__), "hook_host.py")
 """What the process runs; not imported here, as it has modules of its own."""
 
@@ -108,24 +106,16 @@ class HookHost:
         own_python, _, own_environ, own_cwd, _ = self._start
         return (own_python, own_environ, own_cwd) == (python, dict(environ), cwd)
 
-    def run(self, words: Sequence[str], *, is_last: bool = False) -> Program:
+    def run(self, words: Sequence[str]) -> HostedHook:
         """Begin a hook.
 
         Args:
             words: the script of pyproject_hooks, and its arguments.
-            is_last: whether no other hook will be run by this process: then it becomes the hook's.
-
-        Returns:
-            The process of the hook; of the last one, whoever has it is to see to its end.
         """
-        process = self._process
-        assert process is not None
+        assert self._process is not None
         with suppress(BrokenPipeError):  # it has died; whoever waits for the answer finds out
-            os.write(self._requests, dumps([is_last, *words]).encode() + b"\n")
-        if not is_last:
-            return HostedHook(self)
-        self._process = None
-        return process
+            os.write(self._requests, dumps(list(words)).encode() + b"\n")
+        return HostedHook(self)
 
     @property
     def pid(self) -> int:

@@ -108,10 +108,8 @@ class HookRunner:
                 pass_fds=jobserver_descriptors(environ.get("MAKEFLAGS", "")),
             )
         host = self._host_for(cmd[0], environ, cwd)
-        # A build ends with it: what was asked for is there, or it has failed.
-        is_last = hook.startswith("build_")
         return watch_to_end(
-            lambda _log: host.run(cmd[1:], is_last=is_last),
+            lambda _log: host.run(cmd[1:]),
             what=what,
             log_path=self._log_path,
             follow=follow,

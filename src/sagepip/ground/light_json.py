@@ -52,21 +52,20 @@ else:
 
         def loads(text):
             """Return what a text stands for: see :func:`json.loads`."""
-            if isinstance(text, bytes):
-                if text[:1] in b"{[" and text[1:2] != b"\0":
-                    text = text.decode("utf-8", "surrogatepass")
-                else:
-                    from json import loads as read
+            given = text
+            if isinstance(text, bytes) and text[:1] in b"{[" and text[1:2] != b"\0":
+                text = text.decode("utf-8", "surrogatepass")
+            if isinstance(text, str):
+                start = len(text) - len(text.lstrip(_BLANKS))
+                try:
+                    value, end = _scan(text, start)
+                    if not text[end:].strip(_BLANKS):
+                        return value
+                except (StopIteration, SystemError, ValueError):
+                    pass  # what is wrong says json; where that is not loaded, Python 3.11 does not
+            from json import loads as read
 
-                    return read(text)
-            start = len(text) - len(text.lstrip(_BLANKS))
-            try:
-                value, end = _scan(text, start)
-            except StopIteration:
-                raise ValueError("no JSON") from None
-            if text[end:].strip(_BLANKS):
-                raise ValueError(f"there is more than JSON, from character {end}")
-            return value
+            return read(given)
 
     else:
         from json import dumps, loads

@@ -36,7 +36,9 @@ requests, answers, script, directory = sys.argv[1:]
 os.chdir(directory)
 names = {"__name__": "_in_process", "__file__": script}
 exec(SourceFileLoader("_in_process", script).get_code("_in_process"), names)
+gc.disable()
 names["_build_backend"]()
+gc.enable()
 gc.freeze()
 def run():
     names["main"]()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ from sagepip.build import environment as environment_module
 from sagepip.build import resolution
 from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, find_cache
+from sagepip.build.cache_notes import noted_size
 from sagepip.build.environment import EnvironmentUse
 from sagepip.build.resolution_memory import ResolutionMemory, leads_nowhere
 from sagepip.build.sources import PackageSources
-from sagepip.build.tree_stamps import MANIFEST, find_change
+from sagepip.build.tree_stamps import MANIFEST, OWN_FILES, Stamp, find_change, seal
 from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.ground import console
 from sagepip.ground.target_python import TargetPython
@@ -41,6 +43,7 @@ from tests.e2e.commands import Terminal, error_line
 from tests.e2e.test_commands_trouble import without_override
 from tests.e2e.test_overlay import mount
 from tests.guarantees import snapshot
+from tests.wheels import make_wheel
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -193,11 +196,12 @@ def test_wheel_that_changes_while_it_is_used_is_noticed(
 
     def assemble_and_spoil(
         tree: str, final: str, unpacked: list[str], python: TargetPython
-    ) -> None:
-        assemble(tree, final, unpacked, python)
+    ) -> dict[str, Stamp]:
+        linked = assemble(tree, final, unpacked, python)
         if left:
             (data,) = Path(tree).rglob("lib/data.txt")
             data.write_bytes(left.pop())
+        return linked
 
     monkeypatch.setattr(environment_module, "assemble", assemble_and_spoil)
     app = provide(cache, house, "app")
@@ -207,6 +211,93 @@ def test_wheel_that_changes_while_it_is_used_is_noticed(
     lib = provide(cache, house, "lib")
     assert flaws(lib, house, "lib") == []
     assert unfinished(cache) == []
+
+
+def lose(tree: Path) -> None:
+    next(tree.rglob("lib/data.txt")).unlink()
+
+
+def gain(tree: Path) -> None:
+    (next(tree.rglob("lib/data.txt")).parent / "more.py").write_text("")
+
+
+def become_a_directory(tree: Path) -> None:
+    lose(tree)
+    (next(tree.rglob("lib")) / "data.txt").mkdir()
+
+
+def change_a_script(tree: Path) -> None:
+    (script,) = tree.glob("bin/*")
+    script.write_bytes(script.read_bytes() + b"# spoilt\n")
+
+
+def lose_its_seal(tree: Path) -> None:
+    (tree / MANIFEST).unlink()
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize("spoil", [lose, gain, become_a_directory, change_a_script, lose_its_seal])
+def test_wheel_that_changes_before_it_is_linked_is_unpacked_anew(
+    cache: Cache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    is_private: bool,
+) -> None:
+    """What it has become after it was looked at does not get into an environment."""
+    house = tmp_path / "house"
+    points = "[console_scripts]\nlib = lib:main\n"
+    wheel = make_wheel(
+        house, "lib", "1.0", {"lib/__init__.py": "", "lib/data.txt": "x"}, entry_points=points
+    )
+    member = WheelMember("lib", "1.0", digest_of(str(wheel)), str(wheel))
+    left, taken = [spoil], []
+
+    def spoil_and_assemble(
+        tree: str, final: str, unpacked: list[str], python: TargetPython
+    ) -> dict[str, Stamp]:
+        taken.append(unpacked)
+        if left:
+            left.pop()(Path(unpacked[0]))
+        return assemble(tree, final, unpacked, python)
+
+    monkeypatch.setattr(environment_module, "assemble", spoil_and_assemble)
+    place = str(tmp_path / "workspace")
+    use = EnvironmentUse(None if is_private else cache, place, python=RUNNING, project="x")
+    with use:
+        made = Path(use.environment([member]).path)
+        assert len(taken) == 2
+        (site,) = made.glob("lib/python*/site-packages")
+        assert (site / "lib" / "data.txt").read_text() == "x"
+        assert sorted(os.listdir(site / "lib")) == ["__init__.py", "__pycache__", "data.txt"]
+        assert not (made / "bin" / "lib").read_bytes().endswith(b"# spoilt\n")
+        assert find_change(str(made)) == find_change(taken[1][0]) == ""
+
+
+def test_seal_of_links_is_that_of_a_look_at_each(
+    cache: Cache, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written down of an environment from its parts is what it is."""
+    sealed = []
+
+    def seal_twice(root: str, about: dict[str, object], linked: dict[str, Stamp]) -> None:
+        seal(root, about, linked)
+        sealed.append((linked, Path(root, MANIFEST).read_text(), noted_size(root)))
+        for name in OWN_FILES:
+            os.unlink(os.path.join(root, name))
+        seal(root, about)
+        sealed.append(({}, Path(root, MANIFEST).read_text(), noted_size(root)))
+
+    monkeypatch.setattr(environment_module, "seal", seal_twice)
+    provide(cache, house, "app")
+    (linked, quick, size), (_, slow, measured) = sealed
+    assert any(name.endswith("lib/data.txt") for name in linked)
+    assert size == measured
+    # But for the top, to which its own files came anew.
+    told = [json.loads(one.splitlines()[2]) for one in (quick, slow)]
+    for one in told:
+        del one["directories"][""]
+    assert told[0] == told[1]
 
 
 def test_hook_that_spoils_a_private_environment(house: Path, tmp_path: Path) -> None:

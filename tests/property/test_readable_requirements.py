@@ -20,10 +20,10 @@ from sagepip.build.readable_versions import (
     clauses_of,
     newest_of,
     plain_clauses,
-    release_of,
 )
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.target_python import TargetPython
+from sagepip.ground.versions import is_same_version, release_of
 
 RUNNING = TargetPython.running()
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "200"))
@@ -81,6 +81,21 @@ def test_what_specifiers_admit(text: str, version: str) -> None:
         assert not release_of(version)
         return
     assert admits(clauses, version) == expected.contains(version, prereleases=True)
+
+
+@given(VERSIONS | RELEASES, VERSIONS | RELEASES)
+@example("1.0", "1")
+@example("01.0", "1")
+@example("0", "0.0")
+def test_which_versions_are_the_same(first: str, second: str) -> None:
+    """Those that ``packaging`` takes for the same."""
+    try:
+        expected = Version(first) == Version(second)
+    except InvalidVersion:
+        with pytest.raises(ValueError, match=r".*"):
+            is_same_version(first, second)
+        return
+    assert is_same_version(first, second) == expected
 
 
 NAMES = st.sampled_from(["a", "A.b_c-d", "0", "x--y", "a.zip"])

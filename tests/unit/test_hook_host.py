@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 import pyproject_hooks
 import pytest
 
-from sagepip.build import hook_host
+from sagepip.build import hook_hosting
 from sagepip.build.hooks import HookRunner
 from sagepip.build.options import BuildOptions
 from sagepip.ground.errors import BuildError
@@ -118,6 +119,33 @@ def build_wheel(directory, settings=None, metadata=None):
     build.runner.close()
     with pytest.raises(ProcessLookupError):
         os.kill(host, 0)
+
+
+WHEEL = """
+def build_wheel(directory, settings=None, metadata=None):
+    note("hook")
+    name = "x-1-py3-none-any.whl"
+    open(os.path.join(directory, name), "w").close()
+    return name
+"""
+
+
+@pytest.mark.parametrize("own", [None, 123])
+def test_collector_is_as_the_interpreter_sets_it(
+    make_build: Callable[..., Build], own: int | None
+) -> None:
+    """Cycles are not looked for while the backend is imported, but are in hooks.
+
+    What a backend says of that when it is imported is left to it.
+    """
+    show = "import gc; open('collector', 'a').write(f'{gc.isenabled()} {gc.get_threshold()[0]}\\n')"
+    text = f"{show}\n" + (f"gc.set_threshold({own})\n" if own else "") + NOTING + WHEEL
+    build = make_build(text.replace('note("hook")', f'note("hook"); {show}'))
+    build.requires()
+    build.wheel()
+    assert len(build.notes("import")) == 1
+    lines = (build.source / "collector").read_text().splitlines()
+    assert lines == ["True 0", *[f"True {own or gc.get_threshold()[0]}"] * 2]
 
 
 def test_backend_with_threads_is_not_forked(make_build: Callable[..., Build]) -> None:
@@ -240,8 +268,8 @@ def test_what_the_host_is_loaded_from(
     """Nothing comes from the working directory; nothing is written beside the host's own file."""
     own = tmp_path / "elsewhere" / "hook_host.py"
     own.parent.mkdir()
-    shutil.copy(hook_host.__file__, own)
-    monkeypatch.setattr(hook_host, "__file__", str(own))
+    shutil.copy(hook_hosting.HOST_FILE, own)
+    monkeypatch.setattr(hook_hosting, "HOST_FILE", str(own))
     build = make_build("import sys, plain\n" + NOTING.replace("return []", "return plain.found()"))
     for name in ("importlib", "json", "gc", "warnings", "_in_process"):
         (build.source / f"{name}.py").write_text("raise SystemExit(9)\n")

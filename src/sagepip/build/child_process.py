@@ -135,8 +135,9 @@ def _termination_raises() -> Iterator[None]:
 
     Their default action would end us at once and leave the process group to itself.
     """
-    import signal
     import threading
+
+    from sagepip.ground.signals import signal
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -161,8 +162,9 @@ def signals_wait() -> Iterator[None]:
     An exception that comes out of the start of a program, or of its killing, would lose the
     program. (They are not blocked: that would be inherited.)
     """
-    import signal
     import threading
+
+    from sagepip.ground.signals import signal
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -12,7 +12,7 @@ from sagepip.build.assembly import assemble
 from sagepip.build.cache import Cache, interpreter_key, key_of, make_once, take_away
 from sagepip.build.cache_notes import mark_used, note_size
 from sagepip.build.members import Member, describe
-from sagepip.build.tree_stamps import break_seal, find_change, seal
+from sagepip.build.tree_stamps import ChangedTree, break_seal, find_change, seal
 from sagepip.build.unpacked_wheels import is_sound
 from sagepip.ground import console
 from sagepip.ground.errors import BuildError
@@ -25,6 +25,8 @@ TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+
+    from sagepip.build.tree_stamps import Stamp
 
 _TRIES = 4
 
@@ -154,13 +156,16 @@ class EnvironmentUse:
             held: list[int] = []
             try:
                 unpacked = [self._unpacked(one, held) for one in members]
-                assemble(tree, final, unpacked, self._python)
-                seal(tree, describe(members))
-                # Another build may have written to these files, through an environment of its own,
-                # since they were looked at: the seal would hide it.
-                if not any(map(find_change, unpacked)):
-                    self.has_made |= tree != final
-                    return
+                linked = self._assemble(tree, final, unpacked)
+                # Another build may write to these files, through an environment of its own, since
+                # they were looked at. The seal says what they were like then.
+                if linked is not None:
+                    seal(tree, describe(members), linked)
+                    if tree != final:
+                        self.has_made = True
+                        return  # it is looked over once it is locked: others can take it before
+                    if not find_change(tree):
+                        return
             finally:
                 for descriptor in held:
                     os.close(descriptor)
@@ -169,6 +174,17 @@ class EnvironmentUse:
             f"what the build environment of {self._project} is made of changes all the time",
             advice="which build writes to its environment? set SAGEPIP_CACHE_DIR to another place",
         )
+
+    def _assemble(self, tree: str, final: str, unpacked: Sequence[str]) -> dict[str, Stamp] | None:
+        """Assemble an environment; return nothing if a part of it has changed meanwhile."""
+        try:
+            return assemble(tree, final, unpacked, self._python)
+        except ChangedTree:
+            return None
+        except OSError:
+            if not any(map(find_change, unpacked)):
+                raise
+            return None
 
     def _unpacked(self, member: Member, held: list[int]) -> str:
         """Return the tree of a member; it stays while the descriptor added to ``held`` is open."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from sagepip.ground.light_json import loads
+
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from typing import Any
@@ -25,8 +27,6 @@ def answer_problem(hook: str, path: str) -> str:
     Returns:
         The problem, to follow the name of the hook in a message; empty if there is none.
     """
-    import json
-
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -34,7 +34,7 @@ def answer_problem(hook: str, path: str) -> str:
         if found.st_size > _ANSWER_BYTES:
             return f"gave an unreasonably large answer ({found.st_size} bytes)"
         with open(path, encoding="utf-8") as stream:
-            answer = json.load(stream)
+            answer = loads(stream.read())
     except OSError:
         return "ended without an answer"
     except (ValueError, RecursionError):

@@ -74,12 +74,17 @@ def load(path):  # type: (str) -> dict[str, object]
 
 def import_backend(script):  # type: (dict[str, object]) -> None
     """Import the backend for all hooks; if it cannot be, each hook tries, and says why."""
+    threshold = gc.get_threshold()
+    # What modules are made of stays: to look for cycles in it is in vain, over and over again.
+    gc.set_threshold(0)
     with warnings.catch_warnings(record=True):
         try:
             script["_build_backend"]()  # type: ignore[operator]
         except BaseException:
             return
         finally:
+            if gc.get_threshold()[0] == 0:  # else the backend has its own opinion
+                gc.set_threshold(*threshold)
             # Each hook adds the finder of backend-path itself.
             own = script["_BackendPathFinder"]
             sys.meta_path[:] = [one for one in sys.meta_path if type(one) is not own]

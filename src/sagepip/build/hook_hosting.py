@@ -6,14 +6,17 @@ import os
 import sys
 import threading
 
-from sagepip.build import hook_host
 from sagepip.build.offspring import Offspring, orphans_come_to_us
 from sagepip.ground.light_contextlib import suppress
+from sagepip.ground.light_json import dumps
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
+
+HOST_FILE = os.path.join(os.path.dirname(__file__), "hook_host.py")
+"""What the process runs; not imported here, as it has modules of its own."""
 
 # A file that is run as a program is compiled each time; this takes the bytecode that is there. It
 # writes none: it may be of another interpreter than sagepip's. The working directory goes from the
@@ -82,7 +85,7 @@ class HookHost:
         try:
             with open(log_path, "ab") as log, signals_wait():
                 self._process = self._offspring.leader = subprocess.Popen(
-                    [python, "-c", _START, hook_host.__file__, str(theirs), str(theirs_too)],
+                    [python, "-c", _START, HOST_FILE, str(theirs), str(theirs_too)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -109,11 +112,9 @@ class HookHost:
         Args:
             words: the script of pyproject_hooks, and its arguments.
         """
-        import json
-
         assert self._process is not None
         with suppress(BrokenPipeError):  # it has died; whoever waits for the answer finds out
-            os.write(self._requests, json.dumps(list(words)).encode() + b"\n")
+            os.write(self._requests, dumps(list(words)).encode() + b"\n")
         return HostedHook(self)
 
     @property

@@ -165,6 +165,8 @@ def jobserver_descriptors(makeflags: str) -> tuple[int, ...]:
         The read and the write end, or nothing where there is no job server, it is a named pipe,
         or make kept its descriptors from us (a recipe line without ``+``).
     """
+    if "--jobserver" not in makeflags:
+        return ()
     import re
     import stat
 

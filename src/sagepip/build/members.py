@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sagepip.ground.errors import BuildError
 from sagepip.ground.light_dataclass import dataclass
 from sagepip.ground.light_typing import Protocol
 from sagepip.ground.target_python import TargetPython
@@ -46,6 +47,10 @@ class Member(Protocol):
             BuildError: it cannot be read or written.
             TargetError: it cannot be used for the interpreter.
         """
+
+
+class MissingBuildRequirements(BuildError):
+    """Build requirements are nowhere to be had."""
 
 
 class ChangedMember(Exception):

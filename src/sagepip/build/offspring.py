@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 
@@ -11,6 +10,7 @@ from sagepip.build.child_process import signals_wait
 from sagepip.ground.c_library import Int, byref, find_function
 from sagepip.ground.light_contextlib import contextmanager, suppress
 from sagepip.ground.light_typing import Protocol
+from sagepip.ground.signals import signal
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:

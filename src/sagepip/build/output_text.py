@@ -13,10 +13,10 @@ def clean(text: str) -> str:
 
     Newlines and tabs stay; a carriage return becomes a newline, so that nothing is written over.
     """
+    if all(map(str.isprintable, text.replace("\t", "\n").split("\n"))):
+        return text
     import re
 
-    if text.isprintable():
-        return text
     text = re.sub(_ESCAPE_SEQUENCE, "", text.replace("\r\n", "\n").replace("\r", "\n"))
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 

@@ -10,7 +10,6 @@ and changes no choice. The order of the answer is that of pip's own choices.
 from __future__ import annotations
 
 import math
-import re
 
 from sagepip.build.readable_requirements import ReadRequirement, read_requirement
 from sagepip.build.readable_versions import Clauses, admits
@@ -25,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # pip takes such a name for that of a file, whether it is there or not.
-_ARCHIVE = re.compile(r".*\.(whl|zip|tar|t?gz|t?bz2?|t?xz|t?lz(ma)?|zst)", re.IGNORECASE)
+_ARCHIVES = (
+    *(".whl", ".zip", ".tar", ".gz", ".tgz", ".bz", ".bz2", ".tbz", ".tbz2"),
+    *(".xz", ".txz", ".lz", ".tlz", ".lzma", ".tlzma", ".zst"),
+)
 _UPPER_BOUNDS = ("<", "<=", "~=")
 
 
@@ -214,7 +216,7 @@ def _parsed(text: str, python: TargetPython) -> ReadRequirement:
     requirement = read_requirement(text, python)
     if (
         requirement.url
-        or _ARCHIVE.fullmatch(requirement.name)
+        or requirement.name.lower().endswith(_ARCHIVES)
         or any(operator == "===" for operator, _ in requirement.clauses)
     ):
         raise Doubt(text)
@@ -223,6 +225,8 @@ def _parsed(text: str, python: TargetPython) -> ReadRequirement:
 
 def _read_constraints(paths: Sequence[str], python: TargetPython) -> Mapping[str, list[Clauses]]:
     """Return what constraint files say of projects: versions, and nothing else."""
+    if not paths:
+        return {}
     import os
 
     from sagepip.build.requirements_text import logical_lines

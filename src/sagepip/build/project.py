@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from sagepip.build.cache import Cache, find_cache
-from sagepip.build.environment import BuildEnvironment, EnvironmentUse
+# First of all that reads TOML, and of what brings in regular expressions. (By its whole name, by
+# which what is imported is loaded beforehand: see ground/own_modules.py.)
+import sagepip.build.build_library  # noqa: F401
 from sagepip.build.hooks import HookRunner
-from sagepip.build.members import Member
+from sagepip.build.members import MissingBuildRequirements
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.project_checks import backend_name, check_result, check_source
 from sagepip.build.scratch import ScratchDirectory
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sagepip.build.build_library import ProjectBuilder
+    from sagepip.build.cache import Cache
+    from sagepip.build.environment import BuildEnvironment, EnvironmentUse
+    from sagepip.build.members import Member
     from sagepip.build.project_checks import Kind
 
 
@@ -100,8 +104,6 @@ def _build(
     options: BuildOptions,
     ancestors: Sequence[str] = (),
 ) -> BuiltDistribution:
-    from sagepip.build.provisioning import MissingBuildRequirements
-
     try:
         return _build_once(kind, source_directory, output_directory, python, options, ancestors)
     except MissingBuildRequirements as error:
@@ -121,9 +123,6 @@ def _build_once(
     ancestors: Sequence[str],
 ) -> BuiltDistribution:
     import time
-
-    # First of all that reads TOML.
-    from sagepip.build import build_library  # noqa: F401
 
     started = time.monotonic()
     source = os.path.abspath(source_directory)
@@ -203,7 +202,6 @@ class _Run:
         self._python = python
         self._options = options
         self._ancestors = ancestors
-        self._cache = find_cache(os.environ) if options.is_isolated else None
         self.environment_path = ""
         self.grown_cache: Cache | None = None
         self.provision_seconds = 0.0
@@ -222,31 +220,36 @@ class _Run:
             key: value if isinstance(value, str) else list(value)
             for key, value in self._options.config_settings.items()
         }
-        output = os.path.join(self._workspace, "output")
-        use = EnvironmentUse(
-            self._cache, self._workspace, python=self._python, project=self._source
-        )
-        with use, _build_errors(self._source):
+        with _build_errors(self._source):
             settings = settings_for(
                 backend_name(self._source), given, os.path.join(self._workspace, "build")
             )
-            if self._options.is_isolated:
-                builder = self._isolated_builder(settings, use)
-            else:
-                builder = self._plain_builder(settings)
-            result = builder.build(self._kind, output, settings)
-        if use.has_made:
-            self.grown_cache = self._cache
+            build = self._build_isolated if self._options.is_isolated else self._build_plainly
+            result = build(os.path.join(self._workspace, "output"), settings)
         return check_result(result, self._source, self._kind)
 
+    def _build_isolated(self, output: str, settings: dict[str, str | list[str]]) -> str:
+        from sagepip.build.cache import find_cache
+        from sagepip.build.environment import EnvironmentUse
+
+        cache = find_cache(os.environ)
+        use = EnvironmentUse(cache, self._workspace, python=self._python, project=self._source)
+        with use:
+            builder = self._isolated_builder(settings, cache, use)
+            result = builder.build(self._kind, output, settings)
+        if use.has_made:
+            self.grown_cache = cache
+        return result
+
     def _isolated_builder(
-        self, settings: dict[str, str | list[str]], use: EnvironmentUse
+        self, settings: dict[str, str | list[str]], cache: Cache | None, use: EnvironmentUse
     ) -> ProjectBuilder:
         from sagepip.build.build_library import ProjectBuilder
+        from sagepip.build.environment import BuildEnvironment
         from sagepip.build.provisioning import Provisioner
 
         provisioner = Provisioner(
-            self._cache,
+            cache,
             use,
             self._workspace,
             python=self._python,
@@ -278,19 +281,20 @@ class _Run:
         environment = provide(builder.get_requires_for_build(self._kind, settings))
         return builder
 
-    def _plain_builder(self, settings: dict[str, str | list[str]]) -> ProjectBuilder:
+    def _build_plainly(self, output: str, settings: dict[str, str | list[str]]) -> str:
         from sagepip.build.build_library import ProjectBuilder
-        from sagepip.build.installed_check import check_installed
 
         builder = ProjectBuilder(
             self._source, python_executable=self._python.executable, runner=self.hooks
         )
         if self._options.check_dependencies:
+            from sagepip.build.installed_check import check_installed
+
             # The static ones first: without them the hook that names the others may not run.
             check_installed(builder.build_system_requires, self._python, self._source)
             dynamic = builder.get_requires_for_build(self._kind, settings)
             check_installed(dynamic, self._python, self._source)
-        return builder
+        return builder.build(self._kind, output, settings)
 
 
 @contextmanager

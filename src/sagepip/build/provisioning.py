@@ -9,7 +9,7 @@ from sagepip.build.cache import Cache, interpreter_key
 from sagepip.build.declared_requirements import spelled_requirements
 from sagepip.build.environment import BuildEnvironment, EnvironmentUse
 from sagepip.build.hashes import file_digest
-from sagepip.build.members import ChangedMember, Member
+from sagepip.build.members import ChangedMember, Member, MissingBuildRequirements
 from sagepip.build.options import BuildOptions, Isolation
 from sagepip.build.readable_requirements import read_requirement
 from sagepip.build.readable_versions import admits
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from sagepip.build.resolution import ResolvedFile
 
 _TRIES = 3
-
-
-class MissingBuildRequirements(BuildError):
-    """Build requirements are nowhere to be had."""
 
 
 class Provisioner:

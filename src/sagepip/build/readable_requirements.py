@@ -6,7 +6,6 @@ Most are a name, numbers to compare with, and a marker of a few simple compariso
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from sagepip.build.readable_versions import Clauses, admits, plain_clauses
@@ -25,15 +24,13 @@ if TYPE_CHECKING:
 # A comparison, or a list of such and of lists with "and" or "or" between them.
 _Plain = list["str | tuple[str, str, str] | _Plain"]
 
-# Compiled when they are used first.
-_TOKEN = r"""(?xa)[ \t]*(?:
-    (?P<word>[()]|(?:and|or)(?![\w.]))
-    |(?P<name>python_version|extra|sys_platform|os_name|platform_system|implementation_name
-      |platform_python_implementation)
-    [ \t]*(?P<operator>===|[~=!<>]=|[<>])[ \t]*(?P<quote>["'])(?P<value>[\w.*-]+)(?P=quote)
-    )[ \t]*"""
-# What no packaging ever took for a version: then two texts are compared.
-_WORD = r"(?ai)(?!v?[0-9])[\w.-]+"
+_NAMES = (
+    *("python_version", "extra", "sys_platform", "os_name", "platform_system"),
+    *("implementation_name", "platform_python_implementation"),
+)
+_OPERATORS = ("===", "~=", "==", "!=", "<=", ">=", "<", ">")
+_BLANKS = " \t"
+_IN_WORDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 _MOST_DEPTH = 20
 
 
@@ -115,29 +112,46 @@ def _read_marker(text: str) -> _Plain | None:
     if len(text) > 1000:
         return None
     levels: list[_Plain] = [[]]
-    place = 0
-    while place < len(text):
-        match = re.match(_TOKEN, text[place:])
-        if match is None or len(levels) > _MOST_DEPTH:
+    rest = text.lstrip(_BLANKS)
+    while rest:
+        token, rest = _first_token(rest)
+        if not token or len(levels) > _MOST_DEPTH:
             return None
-        place += match.end()
-        word, last = match["word"], levels[-1]
+        last = levels[-1]
         # A comparison or a parenthesis where something has ended, or a word where nothing has.
-        if (len(last) % 2 == 1) != (word in ("and", "or", ")")):
+        if (len(last) % 2 == 1) != (token in ("and", "or", ")")):
             return None
-        if word == "(":
+        if token == "(":
             levels.append([])
-        elif word == ")":
+        elif token == ")":
             if len(levels) == 1:
                 return None
             levels[-2].append(levels.pop())
-        elif word:
-            last.append(word)
-        elif _is_simple(match["name"], match["operator"], match["value"]):
-            last.append((match["name"], match["operator"], match["value"]))
+        elif isinstance(token, str) or _is_simple(*token):
+            last.append(token)
         else:
             return None
     return levels[0] if len(levels) == 1 and len(levels[0]) % 2 == 1 else None
+
+
+def _first_token(text: str) -> tuple[str | tuple[str, str, str], str]:
+    """Return what a marker begins with, a word or a comparison, and the rest; else nothing."""
+    if text[:1] in ("(", ")"):
+        return text[0], text[1:].lstrip(_BLANKS)
+    rest = text.lstrip(_IN_WORDS)
+    name = text[: len(text) - len(rest)]
+    rest = rest.lstrip(_BLANKS)
+    if name in ("and", "or"):
+        return name, rest
+    operator = next((one for one in _OPERATORS if rest.startswith(one)), "")
+    rest = rest[len(operator) :].lstrip(_BLANKS)
+    quote = rest[:1]
+    if name not in _NAMES or not operator or quote not in ("'", '"'):
+        return "", ""
+    value, closing, rest = rest[1:].partition(quote)
+    if not closing or not value or value.strip(f"{_IN_WORDS}*-"):
+        return "", ""
+    return (name, operator, value), rest.lstrip(_BLANKS)
 
 
 def _is_simple(name: str, operator: str, value: str) -> bool:
@@ -145,7 +159,9 @@ def _is_simple(name: str, operator: str, value: str) -> bool:
         return False
     if name == "python_version":
         return operator != "===" and plain_clauses(operator + value) is not None
-    return operator in ("==", "!=") and re.fullmatch(_WORD, value) is not None
+    # What no packaging ever took for a version: then two texts are compared.
+    is_word = "*" not in value and not value.lower().removeprefix("v")[:1].isdecimal()
+    return operator in ("==", "!=") and is_word
 
 
 def _evaluate(marker: _Plain, known: dict[str, str], extra: str) -> bool:

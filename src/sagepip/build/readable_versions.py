@@ -5,9 +5,7 @@ It takes longer to load than an interpreter to start, and most versions are noth
 
 from __future__ import annotations
 
-import re
-
-from sagepip.ground.light_functools import cache
+from sagepip.ground.versions import release_of
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
@@ -19,29 +17,8 @@ Clauses = tuple[tuple[str, str], ...]
 _PRE = r"(?:(?:a|b|rc)[0-9]+)?(?:\.dev[0-9]+)?"
 _STATED = rf"([0-9]+(?:\.[0-9]+)*)(\.\*|{_PRE})"
 _CLAUSE = rf"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*{_STATED}[ \t]*"
-# Python turns no longer ones into numbers.
+_OPERATORS = ("~=", "==", "!=", "<=", ">=", "<", ">")
 _MOST_CHARACTERS = 1000
-
-
-@cache
-def release_of(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version that is nothing else, without zeros at the end.
-
-    Args:
-        version: anything.
-
-    Returns:
-        What two such versions are compared by; nothing for all other texts.
-    """
-    parts = version.split(".")
-    if len(version) > _MOST_CHARACTERS or not version.isascii():
-        return ()
-    if not all(map(str.isdecimal, parts)):
-        return ()
-    numbers = list(map(int, parts))
-    while len(numbers) > 1 and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
 
 
 def newest_of(versions: Iterable[str]) -> tuple[str, bool]:
@@ -91,10 +68,10 @@ def plain_clauses(text: str) -> Clauses | None:
         return None
     found = []
     for one in text.split(","):
-        match = re.fullmatch(_CLAUSE, one)
-        if match is None:
+        parts = _parts(one)
+        if parts is None:
             return None
-        operator, version, end = match.groups()
+        operator, version, end = parts
         if end == ".*" and operator not in ("==", "!="):
             return None
         if operator == "~=" and (end or "." not in version):
@@ -114,17 +91,30 @@ def admits(clauses: Clauses, version: str) -> bool:
         ValueError: it is none.
     """
     release = release_of(version)
-    if release and all(re.fullmatch(_CLAUSE, "".join(one)) for one in clauses):
+    if release and all(_parts("".join(one)) for one in clauses):
         return all(_holds(operator, stated, release) for operator, stated in clauses)
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(",".join(map("".join, clauses))).contains(version, prereleases=True)
 
 
+def _parts(clause: str) -> tuple[str, str, str] | None:
+    """Return the operator of a clause, the numbers, and what comes behind these; else None."""
+    text = clause.strip(" \t")
+    operator = text[:2] if text[:2] in _OPERATORS else text[:1]
+    stated = text[len(operator) :].lstrip(" \t")
+    numbers = stated.removesuffix(".*")
+    if operator in _OPERATORS and release_of(numbers):
+        return operator, numbers, stated[len(numbers) :]
+    import re
+
+    match = re.fullmatch(_CLAUSE, clause)
+    return (match[1], match[2], match[3]) if match else None
+
+
 def _holds(operator: str, stated: str, release: tuple[int, ...]) -> bool:
     """Whether a clause holds of a version that is nothing but numbers (version specifiers)."""
-    match = re.fullmatch(_STATED, stated)
-    numbers, end = match.groups() if match else ("", "")
+    _, numbers, end = _parts(operator + stated) or ("", "", "")
     if end == ".*":
         return _begins(release, numbers) == (operator == "==")
     # A pre-release comes before what it becomes, and after all that comes before that.

@@ -7,9 +7,7 @@ changed. Where an index may be asked nothing is remembered.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 
 from sagepip.build.cache import Cache, guarded, key_of, unguarded, write_file
 from sagepip.build.sources import PackageSources
@@ -17,6 +15,7 @@ from sagepip.build.unpacked_wheels import WheelMember
 from sagepip.build.wheelhouse import SDIST_SUFFIXES
 from sagepip.ground import console
 from sagepip.ground.light_contextlib import suppress
+from sagepip.ground.light_json import dumps, loads
 from sagepip.ground.project_names import canonical_name
 
 TYPE_CHECKING = False  # typing takes a while to load
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 # (wheelhouse, file name, size, modified, changed, inode)
 FileState = list[str | int]
-_SEPARATORS = re.compile(r"[-_.]+")
 
 
 class ResolutionMemory:
@@ -105,7 +103,7 @@ class ResolutionMemory:
             "members": [[one.name, one.version, one.sha256, one.wheel] for one in members],
         }
         try:
-            text = json.dumps(found).encode()
+            text = dumps(found).encode()
             write_file(self._path, guarded(text))
         except OSError as error:
             console.detail(f"cannot remember a resolution: {self._path}: {error.strerror}")
@@ -135,7 +133,7 @@ def leads_nowhere(path: str, digests: Collection[str]) -> bool:
 
 def _read(path: str) -> dict[str, Any]:
     with open(path, "rb") as stream:
-        found: dict[str, Any] = json.loads(unguarded(stream.read()))
+        found: dict[str, Any] = loads(unguarded(stream.read()))
     return found
 
 
@@ -201,7 +199,7 @@ def _concerns(name: str, projects: frozenset[str] | None) -> bool:
     if projects is None:
         return True
     # Of a wheel the name ends at the first dash; of an sdist any dash may end it.
-    words = _SEPARATORS.sub("-", name.lower()).split("-")
+    words = canonical_name(name).split("-")
     return any("-".join(words[: end + 1]) in projects for end in range(len(words)))
 
 

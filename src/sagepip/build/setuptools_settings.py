@@ -43,6 +43,8 @@ def settings_for(
 
 def _words(value: str | list[str] | None) -> list[str]:
     """Return the words of a setting, as setuptools reads it."""
+    if not isinstance(value, str):
+        return list(value or ())
     import shlex
 
-    return shlex.split(value) if isinstance(value, str) else list(value or ())
+    return shlex.split(value)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 
-@lru_cache(maxsize=2)
+_MOST = 2
+_known: dict[bytes, dict[str, Any]] = {}
+
+
 def parsed(data: bytes) -> dict[str, Any]:
     """Return what TOML says; nobody may change it.
 
@@ -19,9 +20,14 @@ def parsed(data: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is no UTF-8, or no TOML.
     """
-    import tomllib
+    if data not in _known:
+        import tomllib
 
-    return tomllib.loads(data.decode())
+        found = tomllib.loads(data.decode())
+        while len(_known) >= _MOST:
+            del _known[next(iter(_known))]
+        _known[data] = found
+    return _known[data]
 
 
 def load(stream: BinaryIO) -> dict[str, Any]:

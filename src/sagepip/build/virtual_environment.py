@@ -8,6 +8,7 @@ from sagepip.ground import console
 from sagepip.ground.deferred_modules import DeferredModules
 from sagepip.ground.destination import Destination, find_destination
 from sagepip.ground.errors import TargetError
+from sagepip.ground.interpreter_probe import scheme_paths
 from sagepip.ground.target_python import TargetPython
 
 
@@ -53,6 +54,10 @@ def _create(path: str) -> None:
     class Builder(EnvBuilder):
         def setup_scripts(self, context: object) -> None:
             """Make none of those that activate it: a build starts no shell."""
+
+        def _venv_path(self, env_dir: str, name: str) -> str:
+            bases = ("base", "platbase", "installed_base", "installed_platbase")
+            return scheme_paths("venv", dict.fromkeys(bases, env_dir))[name]
 
     Builder(symlinks=True, with_pip=False, clear=True).create(path)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 
-from sagepip.build.readable_versions import Clauses, admits, clauses_of, newest_of, release_of
+from sagepip.build.readable_versions import Clauses, admits, clauses_of, newest_of
 from sagepip.build.wheelhouse import SDIST_SUFFIXES, parse_file_name
 from sagepip.ground.errors import SagepipError
 from sagepip.ground.light_dataclass import dataclass
@@ -13,15 +12,13 @@ from sagepip.ground.light_functools import cached_property
 from sagepip.ground.project_names import canonical_name
 from sagepip.ground.requirements import is_name
 from sagepip.ground.target_python import TargetPython
-from sagepip.ground.versions import is_same_version
+from sagepip.ground.versions import is_same_version, release_of
 
 TYPE_CHECKING = False  # typing takes a while to load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sagepip.staging.wheel import WheelMetadata
-
-_WHEEL_VERSION = re.compile(r"1\.[0-9]+")
 
 
 class Doubt(Exception):
@@ -98,7 +95,7 @@ class ShelvedWheel:
             or canonical_name(headers.get("Name") or "") != self._project
             or not is_same
             or not found.is_own(found.dist_info.removesuffix(".dist-info"))
-            or not _WHEEL_VERSION.fullmatch(found.wheel_headers.get("Wheel-Version") or "")
+            or not _is_usual_format(found.wheel_headers.get("Wheel-Version") or "")
             or any("\n" in one for one in headers.get_all("Requires-Dist"))
         ):
             raise Doubt(f"{self.path} is no usual wheel")
@@ -240,3 +237,8 @@ def _identity(path: str) -> tuple[int, ...]:
     found = os.stat(path)
     times = (found.st_mtime_ns, found.st_ctime_ns)
     return (found.st_dev, found.st_ino, found.st_size, *times)
+
+
+def _is_usual_format(version: str) -> bool:
+    major, _, minor = version.partition(".")
+    return major == "1" and minor.isascii() and minor.isdecimal()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 from sagepip.ground.errors import TargetError
 from sagepip.ground.filesystem import (
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-_PART = re.compile(r"\.sagepip-[0-9a-f]{32}\.part")
+_PART_BEGINS, _PART_ENDS = ".sagepip-", ".part"
+_PART_DIGITS = 32
 _PART_BYTES = 1 << 20
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar.zst", ".tar")
 
@@ -197,8 +197,17 @@ def _check(path: str) -> None:
 def _sweep(directory: str) -> None:
     """Remove what one that was killed has left; whoever writes such a file holds the lock."""
     for path in _files(directory):
-        if _PART.fullmatch(os.path.basename(path)):
+        if _is_part(os.path.basename(path)):
             remove_file(path)
+
+
+def _is_part(name: str) -> bool:
+    digits = name.removeprefix(_PART_BEGINS).removesuffix(_PART_ENDS)
+    return (
+        len(digits) == _PART_DIGITS
+        and name == f"{_PART_BEGINS}{digits}{_PART_ENDS}"
+        and not digits.strip("0123456789abcdef")
+    )
 
 
 def _publish(files: Mapping[str, str]) -> None:

@@ -40,9 +40,11 @@ def fail(error: BaseException, *, debug: bool = False) -> int:
         raise error
 
     before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)}
+    hook = sys.unraisablehook
     try:
         return run_to_the_end(action, debug=debug)
     finally:
+        sys.unraisablehook = hook
         for signum, handler in before.items():
             signal.signal(signum, handler)
 
@@ -97,7 +99,9 @@ def test_debug_shows_where(error: Exception, capsys: pytest.CaptureFixture[str])
 
 def test_success() -> None:
     """The exit status of the command is that of the process."""
+    hook = sys.unraisablehook
     assert run_to_the_end(lambda: 4, debug=False) == 4
+    sys.unraisablehook = hook
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
@@ -144,6 +148,50 @@ sys.exit(run_to_the_end(action, debug=False))
     assert process.returncode == -getattr(signal, name)
     assert "it broke" in said[0]
     assert said[1:] == ["Error: interrupted" if name == "SIGINT" else f"Error: ended by {name}"]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("how", ["weakref.finalize(thing, kill)", "weakref.ref(thing, kill)"])
+def test_a_signal_while_an_object_is_let_go_of(name: str, how: str) -> None:
+    """What is raised there goes nowhere; the signal comes again."""
+    code = f"""
+import os, signal, sys, time, weakref
+from sagepip.cli.ending import run_to_the_end
+class Thing:
+    pass
+def kill(*_):
+    os.kill(os.getpid(), signal.{name})
+def action():
+    thing = Thing()
+    kept = {how}
+    del thing
+    time.sleep(60)
+    return 0
+sys.exit(run_to_the_end(action, debug=False))
+"""
+    with program(code) as process:
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == -getattr(signal, name), said
+    assert said == ("Error: interrupted\n" if name == "SIGINT" else f"Error: ended by {name}\n")
+
+
+def test_what_else_is_lost_is_told() -> None:
+    """As ever: it is an error of ours."""
+    code = """
+import sys
+from sagepip.cli.ending import run_to_the_end
+class Thing:
+    def __del__(self):
+        raise ValueError("lost")
+def action():
+    Thing()
+    return 0
+sys.exit(run_to_the_end(action, debug=False))
+"""
+    with program(code) as process:
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 0
+    assert "ValueError: lost" in said
 
 
 def test_a_shell_sees_143(tmp_path: Path) -> None:

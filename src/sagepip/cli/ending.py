@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 
@@ -51,6 +52,7 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
         # One that is ignored, as under nohup, stays so.
         if signal.getsignal(signum) == signal.SIG_DFL:
             signal.signal(signum, _raise_terminated)
+    sys.unraisablehook = _raise_again
     behind = 0
     try:
         status = action()
@@ -81,6 +83,20 @@ def run_to_the_end(action: Callable[[], int], *, debug: bool) -> int:
     with suppress(KeyboardInterrupt, Terminated):  # too late: it is done, or has failed
         timing.finish(status)
     return status
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Have a signal come again whose exception was lost, as it came while an object was let go of.
+
+    Not from here, where it would be lost as well: a thread does not run before we are done.
+    """
+    signum = 0 if lost.exc_value is None else _signal_behind(lost.exc_value)
+    if not signum:
+        sys.__unraisablehook__(lost)
+        return
+    if signum in _ENDING:
+        signal.signal(signum, _raise_terminated)
+    _thread.start_new_thread(signal.pthread_kill, (_thread.get_ident(), signum))
 
 
 def _signal_behind(error: BaseException) -> int:

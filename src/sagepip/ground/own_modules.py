@@ -160,7 +160,7 @@ class OwnModules:
             try:
                 exec(loader.code, module.__dict__)
             except BaseException as error:
-                del sys.modules[name]
+                sys.modules.pop(name, None)
                 if not isinstance(error, Exception):
                     raise
             else:

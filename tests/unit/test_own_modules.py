@@ -225,6 +225,24 @@ print(importlib.reload(c) is c, len(log.said))
     ]
 
 
+def test_the_interpreter_is_asked_for_little(tmp_path: Path) -> None:
+    """For none of what is loaded first; and such modules say quickly that they are no packages."""
+    files = {"part/log": LOG, "part/c": saying("c"), "part/b": saying("b", "c")}
+    files["part/a"] = saying("a", "b", "c")
+    code = """
+from sagepip.ground.own_modules import OwnModules
+asked, find = [], OwnModules.find_spec
+OwnModules.find_spec = lambda self, name, *more: asked.append(name) or find(self, name, *more)
+import sagepip.part.a
+print(*asked)
+for name in "abc":
+    kind = type(sys.modules["sagepip.part." + name])
+    print(kind.__getattribute__ is object.__getattribute__)
+"""
+    told = run_package(tmp_path, files, code)
+    assert told == ["sagepip.part.a sagepip.part.log", "True", "True", "True"]
+
+
 def test_what_type_checkers_import_is_not(tmp_path: Path) -> None:
     """What stands below TYPE_CHECKING is for them alone; nor is what a function imports."""
     checked = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from sagepip.part import b\n"
